@@ -1,0 +1,1 @@
+"""Runs a replay runbook word for word on production in miniature and judges the data."""

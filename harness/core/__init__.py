@@ -1,0 +1,1 @@
+"""What every layer may use: errors, waiting, verdicts, the audit trail's record."""

@@ -1,0 +1,1 @@
+"""Production in miniature. Knows nobody above it."""

@@ -1,0 +1,183 @@
+"""Processes of a world: started with a log, never outliving their world."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import psutil
+
+from harness.core.errors import ServiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+MARKER: Final = "TORGHUT_WORLD"
+"""Environment variable that every process of a world carries, so that leftovers can be found."""
+
+_GUARD: Final = Path(__file__).with_name("guard.py")
+# PR_SET_PDEATHSIG fires when the *thread* that started the child ends, so all children are
+# started by one thread that lives as long as this process.
+_SPAWNER: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
+
+
+class ManagedProcess:
+    """One program with its own session and log file.
+
+    Attributes:
+        name: what people call it, e.g. ``kafka-0``.
+        log: file that holds its standard output and error.
+        arguments: program and arguments.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        arguments: Sequence[str | Path],
+        *,
+        log: Path,
+        environment: Mapping[str, str],
+        directory: Path | None = None,
+    ) -> None:
+        """Describe the process; ``start`` runs it.
+
+        Args:
+            name: what people call it.
+            arguments: program and arguments.
+            log: file to append output to.
+            environment: the whole environment; nothing is inherited.
+            directory: working directory.
+        """
+        self.name = name
+        self.arguments = [str(argument) for argument in arguments]
+        self.log = log
+        self._environment = dict(environment)
+        self._directory = directory
+        self._popen: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the program.
+
+        Raises:
+            ServiceError: when it cannot be executed.
+        """
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._popen = _SPAWNER.submit(self._spawn).result()
+        except OSError as error:
+            raise ServiceError(
+                f"{self.name} cannot be started: {error}", where=str(self.log)
+            ) from error
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-I", "-S", str(_GUARD), str(os.getpid()), *self.arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self._directory,
+                env=self._environment,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int | None:
+        """Process id, or None before ``start``."""
+        return self._popen.pid if self._popen else None
+
+    @property
+    def exit_status(self) -> int | None:
+        """Exit status (negative: signal), or None while it runs or before ``start``."""
+        return self._popen.poll() if self._popen else None
+
+    @property
+    def running(self) -> bool:
+        """Whether the program was started and has not ended."""
+        return self._popen is not None and self._popen.poll() is None
+
+    def tail(self, lines: int = 15) -> str:
+        """Return the last lines of the log."""
+        if not self.log.exists():
+            return ""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+    def check_running(self) -> None:
+        """Raise if the program has ended.
+
+        Raises:
+            ServiceError: with its exit status and the last lines of its log.
+        """
+        if not self.running:
+            raise ServiceError(
+                f"{self.name} ended with status {self.exit_status}; its log ends:\n{self.tail()}",
+                where=str(self.log),
+            )
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the program alone; nothing happens if it has ended."""
+        if self._popen is not None and self.running:
+            self._popen.send_signal(number)
+
+    def stop(self, grace: float = 5.0) -> None:
+        """End the program and its session: SIGTERM, then SIGKILL after ``grace`` seconds."""
+        if self._popen is None:
+            return
+        self.signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._popen.wait(grace)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._popen.pid, signal.SIGKILL)
+        self._popen.wait()
+
+    def kill(self) -> None:
+        """End the program and its session at once (SIGKILL)."""
+        self.stop(grace=0)
+
+
+def marked_processes(world_id: str | None = None) -> list[psutil.Process]:
+    """Find processes that carry the marker of a world.
+
+    Args:
+        world_id: one world's identifier; None finds those of any world.
+    """
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            marker = process.environ().get(MARKER)
+            if marker is not None and world_id in (None, marker):
+                found.append(process)
+    return found
+
+
+def sweep(world_id: str, grace: float = 0.0) -> list[str]:
+    """Kill what a world left running.
+
+    Args:
+        world_id: the world's identifier.
+        grace: seconds to let processes end by themselves first (workers of a JVM that was
+            just stopped notice a little later).
+
+    Returns:
+        One line for each process that had to be killed.
+    """
+    deadline = time.monotonic() + grace
+    while (left := _others(world_id)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    killed = []
+    for process in left:
+        with contextlib.suppress(psutil.Error):
+            killed.append(f"{process.pid} {' '.join(process.cmdline())[:120]}")
+            process.kill()
+    return killed
+
+
+def _others(world_id: str) -> list[psutil.Process]:
+    return [process for process in marked_processes(world_id) if process.pid != os.getpid()]

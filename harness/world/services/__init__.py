@@ -1,0 +1,1 @@
+"""Services of a world: one protocol each, one driver per way of running them."""
