@@ -1,0 +1,1 @@
+"""What the data must look like after a replay."""
