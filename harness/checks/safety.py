@@ -70,7 +70,8 @@ def trading_paused(evidence: Evidence) -> CheckResult:
 
 
 def _group(config: Mapping[str, Any] | None) -> str | None:
-    return (config or {}).get("data", {}).get("TA_GROUP_ID")
+    value = (config or {}).get("data", {}).get("TA_GROUP_ID")
+    return None if value is None else str(value)
 
 
 def job_suspended_before_change(evidence: Evidence) -> CheckResult:

@@ -1,0 +1,1 @@
+"""For other repositories: a pytest plug-in and Gherkin steps."""
