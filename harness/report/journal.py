@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
-from harness.core.verdicts import Verdict  # noqa: TC001 - pydantic reads annotations at run time
+from harness.core.verdicts import Verdict
 
 if TYPE_CHECKING:
     from pathlib import Path

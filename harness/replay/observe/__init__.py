@@ -1,0 +1,1 @@
+"""Looks at a world through its services' own protocols; changes nothing."""

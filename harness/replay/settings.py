@@ -1,0 +1,179 @@
+"""Settings of a run: one set of keys, four places they may come from, and where each did."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from harness.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+ENVIRONMENT_PREFIX: Final = "REPLAY_HARNESS_"
+TABLE: Final = "replay-harness"
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+class RunSettings(BaseModel):
+    """What every command that builds a world takes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    runbook: Path | None = Field(None, description="the document; default: the project's edition")
+    bindings: Path | None = Field(None, description="what the document's sentences mean")
+    profile: str = Field("S", description="what production looked like on a date: S")
+    route: Literal["gitops", "emergency"] = Field(
+        "gitops", description="follow the GitOps-first or the emergency variant of each step"
+    )
+    driver: Literal["local"] = Field("local", description="how services are run")
+    seed: int = Field(1, ge=0, description="seed of the market data")
+    keep: bool = Field(default=False, description="leave the world's data directory in place")
+    format: Literal["text", "json"] = Field("text", description="what is printed at the end")
+    out: Path | None = Field(None, description="directory of the run; default: runs/RUN")
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Values from one place.
+
+    Attributes:
+        origin: where they come from, for a person.
+        values: by key, with dashes.
+    """
+
+    origin: str
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """Settings with the origin of each.
+
+    Attributes:
+        run: settings of the run.
+        sets: values of ``--set``, not yet interpreted.
+        origins: origin by key; ``set.KEY`` for values of ``--set``.
+    """
+
+    run: RunSettings
+    sets: Mapping[str, str]
+    origins: Mapping[str, str]
+
+
+def parse_sets(pairs: Iterable[str]) -> dict[str, str]:
+    """Split ``KEY=VALUE`` pairs.
+
+    Raises:
+        UsageError: when a pair has no ``=`` or no key.
+    """
+    values = {}
+    for pair in pairs:
+        key, separator, value = pair.partition("=")
+        if not separator or not key.strip():
+            raise UsageError(f"--set {pair!r} is not KEY=VALUE", hint="e.g. --set events=20000")
+        values[key.strip()] = value.strip()
+    return values
+
+
+def environment_layer(environment: Mapping[str, str] = os.environ) -> list[Layer]:
+    """Read ``REPLAY_HARNESS_*`` variables, one layer each so that each has its own origin."""
+    return [
+        Layer(f"environment variable {name}", {_key(name): _value(_key(name), value)})
+        for name, value in sorted(environment.items())
+        if name.startswith(ENVIRONMENT_PREFIX)
+    ]
+
+
+def _key(name: str) -> str:
+    return name.removeprefix(ENVIRONMENT_PREFIX).lower().replace("_", "-")
+
+
+def _value(key: str, value: str) -> object:
+    return parse_sets(value.split(",")) if key == "set" else value
+
+
+def file_layer(directory: Path) -> list[Layer]:
+    """Read ``[tool.replay-harness]`` of the nearest pyproject.toml at or above ``directory``.
+
+    Raises:
+        UsageError: when the file is not TOML or the table is not a table.
+    """
+    for folder in (directory, *directory.parents):
+        path = folder / "pyproject.toml"
+        if path.is_file():
+            return _read_table(path)
+    return []
+
+
+def _read_table(path: Path) -> list[Layer]:
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get(TABLE, {})
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"not readable as TOML: {error}", where=str(path)) from error
+    if not isinstance(table, dict):
+        raise UsageError(f"[tool.{TABLE}] is not a table", where=str(path))
+    return [Layer(f"{path} [tool.{TABLE}]", table)] if table else []
+
+
+def resolve(layers: Iterable[Layer]) -> Resolved:
+    """Lay the layers over the defaults, the last one on top.
+
+    Raises:
+        UsageError: for a key that does not exist (with near matches) or a value that does not fit.
+    """
+    values: dict[str, Any] = {}
+    sets: dict[str, str] = {}
+    origins = dict.fromkeys(RunSettings.model_fields, "default")
+    for layer in layers:
+        for key, value in layer.values.items():
+            name = key.replace("-", "_")
+            if name == "set":
+                sets.update({k: str(v) for k, v in value.items()})
+                origins.update({f"set.{k}": layer.origin for k in value})
+                continue
+            check_key(key, [*RunSettings.model_fields, "set"], layer.origin)
+            values[name] = value
+            origins[name] = layer.origin
+    return Resolved(validated(RunSettings, values, origins), sets, origins)
+
+
+def check_key(key: str, known: Iterable[str], origin: str) -> None:
+    """Refuse a key that does not exist.
+
+    Raises:
+        UsageError: naming near matches and all keys.
+    """
+    names = [name.replace("_", "-") if name == name.lower() else name for name in known]
+    if key.replace("_", "-") in names or key in names:
+        return
+    near = difflib.get_close_matches(key, names, n=1)
+    guess = f"did you mean {near[0]}? " if near else ""
+    raise UsageError(
+        f"there is no setting {key!r}", where=origin, hint=f"{guess}known: {', '.join(names)}"
+    )
+
+
+def validated(
+    model: type[ModelT], values: Mapping[str, Any], origins: Mapping[str, str], prefix: str = ""
+) -> ModelT:
+    """Make a model of the values.
+
+    Raises:
+        UsageError: naming the first value that does not fit and where it comes from.
+    """
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise UsageError(
+            f"{prefix}{key}={first['input']!r} does not fit: {first['msg']}",
+            where=origins.get(f"{prefix}{key}", origins.get(key)),
+        ) from error
