@@ -1,0 +1,1 @@
+"""The command ``replay-harness``: one file per command, thin."""
