@@ -23,6 +23,17 @@ MARKER: Final = "TORGHUT_WORLD"
 """Environment variable that every process of a world carries, so that leftovers can be found."""
 
 _GUARD: Final = Path(__file__).with_name("guard.py")
+
+
+def guard_command() -> list[str]:
+    """Return what to put before a program so that it is killed when this process dies.
+
+    The program must be started by a thread that lives as long as it does: the kernel's signal
+    follows the thread.
+    """
+    return [sys.executable, "-I", "-S", str(_GUARD), str(os.getpid())]
+
+
 # PR_SET_PDEATHSIG fires when the *thread* that started the child ends, so all children are
 # started by one thread that lives as long as this process.
 _SPAWNER: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
@@ -79,7 +90,7 @@ class ManagedProcess:
     def _spawn(self) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-I", "-S", str(_GUARD), str(os.getpid()), *self.arguments],
+                [*guard_command(), *self.arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

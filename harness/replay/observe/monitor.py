@@ -1,0 +1,160 @@
+"""Watches a rehearsal from the outside while it runs: objects, offsets, the job."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from confluent_kafka import KafkaException
+
+from harness.checks.evidence import ObjectVersion, Sample
+from harness.checks.safety import TERMINAL_STATES
+from harness.core.errors import ServiceError
+from harness.world.kube import Watcher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from harness.checks.evidence import JobRun, KafkaState, Partition
+    from harness.replay.observe.brokers import BrokerObserver
+    from harness.replay.observe.jobs import JobObserver
+    from harness.world.kube import KubeClient
+
+_WATCHED: Final = ("KnativeService", "FlinkDeployment", "ConfigMap")
+_NAMESPACE: Final = "torghut"
+_INTERVAL: Final = 0.4
+_NAMES: Final = {"torghut", "torghut-ta", "torghut-ta-config"}
+
+
+class Monitor:
+    """Collects what only shows while it happens.
+
+    Attributes:
+        samples: looks at lag and job, in order.
+        stopped: the brokers' state when the job had stopped; None until then.
+        failures: why looks failed, each reason once.
+    """
+
+    def __init__(
+        self,
+        kube: KubeClient,
+        brokers: BrokerObserver,
+        jobs: JobObserver,
+        *,
+        live_group: str,
+        replay_group: str,
+        inputs: Mapping[str, str],
+        on_sample: Callable[[Sample], None] = lambda _sample: None,
+    ) -> None:
+        """Prepare to watch.
+
+        Args:
+            kube: the API server.
+            brokers: the brokers.
+            jobs: Flink.
+            live_group: group before the replay.
+            replay_group: group of the replay.
+            inputs: input topic by role.
+            on_sample: told of each sample as it is taken.
+        """
+        self.samples: list[Sample] = []
+        self.stopped: KafkaState | None = None
+        self.failures: list[str] = []
+        self._brokers, self._jobs = brokers, jobs
+        self._live, self._replay = live_group, replay_group
+        self._topics = sorted(inputs.values())
+        self._on_sample = on_sample
+        self._versions: list[ObjectVersion] = []
+        self._lock = threading.Lock()
+        self._end = threading.Event()
+        self._began = time.monotonic()
+        self._watchers = [Watcher(kube, kind, _NAMESPACE, self._take_version) for kind in _WATCHED]
+        self._thread = threading.Thread(target=self._sample_on, name="monitor", daemon=True)
+
+    def start(self) -> None:
+        """Begin to watch and to sample."""
+        for watcher in self._watchers:
+            watcher.start()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End all threads; what was collected stays."""
+        self._end.set()
+        self._thread.join(10)
+        for watcher in self._watchers:
+            watcher.stop()
+            if watcher.failure is not None:
+                self._remember(watcher.failure)
+
+    def _take_version(self, kind: str, item: dict[str, Any], gone: bool) -> None:  # noqa: FBT001
+        metadata = item["metadata"]
+        if metadata["name"] in _NAMES:
+            version = ObjectVersion(
+                kind, metadata["name"], int(metadata["resourceVersion"]), None if gone else item
+            )
+            with self._lock:
+                self._versions.append(version)
+
+    def history(self) -> tuple[ObjectVersion, ...]:
+        """Return all versions seen, in order of revision."""
+        with self._lock:
+            return tuple(sorted(self._versions, key=lambda version: version.revision))
+
+    def latest(self, kind: str) -> Mapping[str, Any] | None:
+        """Return the newest content of the watched object of a kind."""
+        with self._lock:
+            found = [v for v in self._versions if v.kind == kind]
+        return max(found, key=lambda v: v.revision).content if found else None
+
+    def job_down(self) -> bool:
+        """Whether the deployment is told to be suspended and its job has ended."""
+        job = self.latest("FlinkDeployment")
+        if job is None:
+            return False
+        state = job.get("status", {}).get("jobStatus", {}).get("state")
+        return job["spec"]["job"].get("state") == "suspended" and state in TERMINAL_STATES
+
+    def _sample_on(self) -> None:
+        while not self._end.wait(_INTERVAL):
+            try:
+                self._look()
+            except (ServiceError, KafkaException) as error:
+                self._remember(error)
+
+    def _look(self) -> None:
+        if self.stopped is None and self.job_down():
+            self.stopped = self._brokers.snapshot()
+        self._brokers.read_commits()
+        run = self._jobs.look()
+        sample = self._sample(run)
+        with self._lock:
+            self.samples.append(sample)
+        self._on_sample(sample)
+
+    def _sample(self, run: JobRun | None) -> Sample:
+        committed = self._brokers.committed(self._replay)
+        return Sample(
+            seconds=round(time.monotonic() - self._began, 3),
+            job_state=run.state if run else None,
+            lag=self._lag(run, committed),
+            replay_committed=committed,
+            live_committed=self._brokers.committed(self._live),
+        )
+
+    def _lag(self, run: JobRun | None, committed: Mapping[Partition, int]) -> int | None:
+        """Return records between the replay's position and the high watermark.
+
+        Before its first commit a job with empty state stands at the earliest offsets. Where a
+        job restored from a checkpoint stands, nobody outside can tell until it commits.
+        """
+        replaying = run is not None and run.group == self._replay
+        if not committed and not (replaying and run is not None and run.restored_from is None):
+            return None
+        latest = self._brokers.latest(self._topics)
+        return sum(high - committed.get(key, 0) for key, high in latest.items())
+
+    def _remember(self, error: Exception) -> None:
+        text = str(error)
+        if text not in self.failures:
+            self.failures.append(text)
