@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from harness.core.audit import AuditEvent, AuditTrail
 from harness.core.errors import DocumentError, ServiceError, UsageError
 from harness.core.waiting import WaitTimeoutError, wait_until
 from harness.runbook.shell import run_bash, scrubbed_environment, tool_directory
+from harness.world.control_plane.argocd import finished_operation, sync_operation
 from harness.world.kube import KubeClient
 from harness.world.processes import MARKER, guard_command
 from harness.world.repository import ManifestRepository, NothingToChangeError
@@ -122,29 +124,20 @@ class WorldExecutor:
         Raises:
             ServiceError: when the sync failed, with what Argo CD says.
         """
-        revision = self._repository.head
-        self._kube.merge_patch(
-            "Application",
-            "argocd",
-            application,
-            {"operation": {"sync": {"revision": revision}, "initiatedBy": {"username": _ACTOR}}},
-        )
+        revision, request = self._repository.head, secrets.token_hex(8)
+        patch = sync_operation(request, by=_ACTOR, revision=revision)
+        self._kube.merge_patch("Application", "argocd", application, patch)
         state = wait_until(
-            lambda: self._operation(application),
+            lambda: finished_operation(self._application(application), request),
             what=f"Argo CD to sync {application}",
             timeout=_SYNC_SECONDS,
-            holds=lambda found: found.get("phase") not in {None, "Running"},
         )
-        if state["phase"] != "Succeeded":
-            raise ServiceError(f"the sync of {application} failed: {state.get('message')}")
+        if state is None or state["phase"] != "Succeeded":
+            raise ServiceError(f"the sync of {application} failed: {(state or {}).get('message')}")
         return f"synced to {revision[:10]}"
 
-    def _operation(self, application: str) -> dict[str, Any]:
-        found = self._kube.get("Application", "argocd", application)
-        if found.get("operation"):
-            return {}
-        state: dict[str, Any] = found.get("status", {}).get("operationState", {})
-        return state
+    def _application(self, name: str) -> dict[str, Any]:
+        return self._kube.get("Application", "argocd", name)
 
     def query(self, sql: str) -> Sequence[Sequence[Any]]:
         """Run a query of the document and return its rows."""

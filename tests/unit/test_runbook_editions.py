@@ -108,7 +108,7 @@ def test_mode1_by_git(path: Path) -> None:
         "mode1.confirmations": ["confirm"] * 5,
         "mode1.inputs": ["confirm"] * 4,
         "mode1.1": ["edit", "commit", "sync"],
-        "mode1.2": ["edit", "commit", "sync"],
+        "mode1.2": ["edit", "commit", "sync", "observe"],
         "mode1.3": ["edit", "edit", "confirm", "commit"],
         "mode1.4": ["edit", "edit", "commit", "sync"],
         "mode1.5": ["command", "query", "query", "observe"],
@@ -122,7 +122,7 @@ def test_mode1_in_an_emergency_does_what_the_document_says_and_no_more(path: Pat
         "mode1.confirmations": ["confirm"] * 5,
         "mode1.inputs": ["confirm"] * 4,
         "mode1.1": ["edit", "commit", "sync"],
-        "mode1.2": ["command"],
+        "mode1.2": ["command", "observe"],
         "mode1.3": ["edit", "edit", "confirm", "commit"],
         "mode1.4": ["command"],
         "mode1.5": ["command", "query", "query", "observe"],
@@ -137,7 +137,8 @@ def test_mode1_in_an_emergency_does_what_the_document_says_and_no_more(path: Pat
 @pytest.mark.parametrize("route", list(Route))
 def test_mode2_runs_the_documents_commands(path: Path, route: Route) -> None:
     steps = planned(path, "mode2", route)
-    suspended = ["command"] if route is Route.EMERGENCY else ["edit", "commit", "sync"]
+    suspending = ["command"] if route is Route.EMERGENCY else ["edit", "commit", "sync"]
+    suspended = [*suspending, "observe"]
     assert outline(steps) == {
         "mode2.confirmations": ["confirm"] * 6,
         "mode2.inputs": ["confirm"] * 4,

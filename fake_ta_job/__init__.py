@@ -1,0 +1,1 @@
+"""Stand-in of the production technical-analysis job: PyFlink, semantics of profile S."""

@@ -1,0 +1,214 @@
+"""The two keyed operators; Flink keeps their state, ``semantics`` says what they do."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+from pyflink.common import Row, Types
+from pyflink.datastream import KeyedProcessFunction
+from pyflink.datastream.state import ValueStateDescriptor
+
+from fake_ta_job.avro import encode_microbar, encode_signal
+from fake_ta_job.records import UndecodableError, decode_bar, decode_quote, decode_trade, instant
+from fake_ta_job.rows import MICROBAR_COLUMNS, SIGNAL_COLUMNS, microbar_row, signal_row
+from fake_ta_job.semantics import Session, Signal, add_bar, add_trade
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pyflink.datastream import RuntimeContext
+    from pyflink.datastream.state import ValueState
+
+    from fake_ta_job.indicators import History, Settings
+    from fake_ta_job.records import Quote, Trade
+    from fake_ta_job.semantics import Bucket, Microbar
+
+LOG: Final = logging.getLogger(__name__)
+BAR_TAG: Final = "B"
+QUOTE_TAG: Final = "Q"
+"""First character of an input of ``ta-signals``: which stream it came from."""
+
+_WHOLE: Final = {
+    "seq",
+    "is_final",
+    "version",
+    "count",
+    "imbalance_bid_sz",
+    "imbalance_ask_sz",
+}
+_TEXT: Final = {
+    "symbol",
+    "event_ts",
+    "ingest_ts",
+    "source",
+    "window_size",
+    "window_step",
+    "window_start",
+    "window_end",
+}
+FORWARD_COLUMN: Final = "forward"
+VALUE_COLUMN: Final = "avro"
+
+
+def column_type(name: str) -> Any:  # noqa: ANN401 - pyflink is not typed
+    """Return the Flink type of a table column."""
+    if name in _TEXT:
+        return Types.STRING()
+    return Types.LONG() if name in _WHOLE else Types.DOUBLE()
+
+
+def _row_type(columns: tuple[str, ...], **more: Any) -> Any:  # noqa: ANN401 - pyflink is not typed
+    return Types.ROW_NAMED(
+        [*columns, *more], [*(column_type(name) for name in columns), *more.values()]
+    )
+
+
+def microbar_type() -> Any:  # noqa: ANN401 - pyflink is not typed
+    """Type of what ``ta-microbars`` emits: the table row, the signals' input, the Avro value."""
+    return _row_type(
+        MICROBAR_COLUMNS,
+        **{FORWARD_COLUMN: Types.STRING(), VALUE_COLUMN: Types.PRIMITIVE_ARRAY(Types.BYTE())},
+    )
+
+
+def signal_type() -> Any:  # noqa: ANN401 - pyflink is not typed
+    """Type of what ``ta-signals`` emits: the table row and the Avro value."""
+    return _row_type(SIGNAL_COLUMNS, **{VALUE_COLUMN: Types.PRIMITIVE_ARRAY(Types.BYTE())})
+
+
+class _Cell:
+    """One named state with the values of all keys that this worker has seen.
+
+    Flink's Python state asks the JVM again at each bundle; the copy in memory saves that. It
+    lives as long as the operator, so a restored job begins without it.
+    """
+
+    def __init__(self, context: RuntimeContext, name: str, kind: Any) -> None:  # noqa: ANN401
+        self._state: ValueState = context.get_state(ValueStateDescriptor(name, kind))
+        self._known: dict[str, Any] = {}
+
+    def get(self, key: str) -> Any:  # noqa: ANN401 - whatever the state holds
+        if key not in self._known:
+            self._known[key] = self._state.value()
+        return self._known[key]
+
+    def put(self, key: str, value: Any) -> None:  # noqa: ANN401 - whatever the state holds
+        self._known[key] = value
+        if value is None:
+            self._state.clear()
+        else:
+            self._state.update(value)
+
+
+class Microbars(KeyedProcessFunction):  # type: ignore[misc] # pyflink is not typed
+    """Trades to one-second bars; state ``bucket`` and ``seq``."""
+
+    def open(self, context: RuntimeContext) -> None:
+        """Declare the state."""
+        self._buckets = _Cell(context, "bucket", Types.PICKLED_BYTE_ARRAY())
+        self._seqs = _Cell(context, "seq", Types.LONG())
+
+    def process_element(
+        self, value: str, context: KeyedProcessFunction.Context
+    ) -> Iterator[Row]:
+        """Take one record of the trades topic."""
+        try:
+            trade = decode_trade(value)
+        except UndecodableError as error:
+            LOG.warning("trade dropped: %s", error)
+            return
+        yield from self._add(context.get_current_key(), trade, context)
+
+    def _add(
+        self, symbol: str, trade: Trade, context: KeyedProcessFunction.Context
+    ) -> Iterator[Row]:
+        before = self._buckets.get(symbol)
+        closed, bucket = add_trade(before, trade)
+        if bucket is not before:
+            context.timer_service().register_event_time_timer(bucket.end_ms)
+        if closed is not None:
+            yield self._emit(symbol, closed)
+        self._buckets.put(symbol, bucket)
+
+    def on_timer(
+        self, timestamp: int, context: KeyedProcessFunction.OnTimerContext
+    ) -> Iterator[Row]:
+        """Close the bucket whose window the watermark has passed."""
+        symbol = context.get_current_key()
+        bucket = self._buckets.get(symbol)
+        if bucket is not None and bucket.end_ms <= timestamp:
+            yield self._emit(symbol, bucket)
+            self._buckets.put(symbol, None)
+
+    def _emit(self, symbol: str, bucket: Bucket) -> Row:
+        seq = (self._seqs.get(symbol) or 0) + 1
+        self._seqs.put(symbol, seq)
+        bar = bucket.close(symbol, seq, time.time_ns() // 1000)
+        return Row(*microbar_row(bar), BAR_TAG + envelope(bar), encode_microbar(bar))
+
+
+def envelope(bar: Microbar) -> str:
+    """Return a microbar as the envelope that the signals operator reads."""
+    end = instant(bar.end_us)
+    document = {
+        "ingestTs": instant(bar.ingest_us),
+        "eventTs": end,
+        "feed": "alpaca",
+        "channel": "trades",
+        "symbol": bar.symbol,
+        "seq": bar.seq,
+        "payload": {
+            "o": bar.open,
+            "h": bar.high,
+            "l": bar.low,
+            "c": bar.close,
+            "v": bar.volume,
+            "vwap": bar.vwap,
+            "count": bar.count,
+            "t": end,
+        },
+        "isFinal": True,
+        "source": "ta",
+        "version": 1,
+    }
+    return orjson.dumps(document).decode()
+
+
+class Signals(KeyedProcessFunction):  # type: ignore[misc] # pyflink is not typed
+    """Bars and quotes to signals; state ``bars``, ``quote`` and ``session``."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Take the lengths from the configuration."""
+        self._settings = settings
+
+    def open(self, context: RuntimeContext) -> None:
+        """Declare the state."""
+        self._histories = _Cell(context, "bars", Types.PICKLED_BYTE_ARRAY())
+        self._quotes = _Cell(context, "quote", Types.PICKLED_BYTE_ARRAY())
+        self._sessions = _Cell(context, "session", Types.PICKLED_BYTE_ARRAY())
+
+    def process_element(
+        self, value: str, context: KeyedProcessFunction.Context
+    ) -> Iterator[Row]:
+        """Take one quote, microbar or 1-minute bar."""
+        symbol, text = context.get_current_key(), value[1:]
+        try:
+            if value[0] == QUOTE_TAG:
+                self._quotes.put(symbol, decode_quote(text))
+            else:
+                yield self._emit(symbol, text)
+        except UndecodableError as error:
+            LOG.warning("record dropped: %s", error)
+
+    def _emit(self, symbol: str, text: str) -> Row:
+        bar = decode_bar(text)
+        history: History = add_bar(self._histories.get(symbol), bar, self._settings)
+        session = (self._sessions.get(symbol) or Session()).add(bar)
+        self._histories.put(symbol, history)
+        self._sessions.put(symbol, session)
+        quote: Quote | None = self._quotes.get(symbol)
+        signal = Signal(bar, history.indicators(self._settings), session.vwap, quote)
+        return Row(*signal_row(signal), encode_signal(signal))

@@ -1,0 +1,34 @@
+"""What only Java reflection reaches: the Python API has no way to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyflink.java_gateway import get_gateway
+
+
+def call(
+    owner: str, method: str, target: Any, *arguments: tuple[Any, Any]  # noqa: ANN401 - Java objects
+) -> Any:  # noqa: ANN401 - a Java object
+    """Call a Java method that is not public.
+
+    Args:
+        owner: name of the class that declares it.
+        method: its name.
+        target: the object, None for a static method.
+        arguments: pairs of declared class and value.
+    """
+    gateway: Any = get_gateway()
+    kinds = gateway.new_array(gateway.jvm.Class, len(arguments))
+    values = gateway.new_array(gateway.jvm.Object, len(arguments))
+    for number, (kind, value) in enumerate(arguments):
+        kinds[number], values[number] = kind, value
+    found = load_class(owner).getDeclaredMethod(method, kinds)
+    found.setAccessible(True)
+    return found.invoke(target, values)
+
+
+def load_class(name: str) -> Any:  # noqa: ANN401 - a Java object
+    """Return a Java class of the client's class path."""
+    gateway: Any = get_gateway()
+    return gateway.jvm.Thread.currentThread().getContextClassLoader().loadClass(name)

@@ -1,0 +1,299 @@
+"""A world in production's state, before and while the document is run on it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from harness.checks.evidence import Evidence, Query
+from harness.checks.oracle.microbars import Watermarks
+from harness.core.errors import ServiceError
+from harness.core.waiting import WaitTimeoutError, wait_until
+from harness.replay.executor import clickhouse_client
+from harness.replay.observe.brokers import BrokerObserver
+from harness.replay.observe.jobs import JobObserver
+from harness.replay.observe.monitor import Monitor
+from harness.replay.observe.tables import expectations, gather_tables, newest_events, open_gap
+from harness.runbook.operations import Query as QueryOperation
+from harness.world.kube import KubeClient
+from harness.world.market.feed import feed
+from harness.world.market.generator import Market
+from harness.world.market.recording import Recording
+from harness.world.market.settings import MarketSettings
+from harness.world.tools import find_kubectl
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.checks.evidence import JobRun, KafkaState, Sample
+    from harness.replay.executor import WorldExecutor
+    from harness.replay.progress import Progress
+    from harness.replay.result import RehearsalResult
+    from harness.replay.variants import Variants
+    from harness.runbook.running import StepRecord
+    from harness.world.spec import WorldState
+
+_NAMESPACE: Final = "torghut"
+_JOB: Final = "torghut-ta"
+_CONFIG: Final = "torghut-ta-config"
+_SYMBOL: Final = "NVDA"
+"""The symbol of the document's own queries."""
+
+_DEAD_END_SECONDS: Final = 15.0
+"""How long a job may stay down after the document's last step before nobody waits any more."""
+
+
+class Stage:
+    """Brings a world to production's state and watches what the document does to it."""
+
+    def __init__(
+        self, state: WorldState, result: RehearsalResult, variants: Variants, progress: Progress
+    ) -> None:
+        """Use the world ``state``; what is learned goes to ``result``."""
+        self._state, self._result = state, result
+        self._variants, self._progress = variants, progress
+        self._kube = KubeClient(state)
+        self._brokers = BrokerObserver(state.addresses.kafka_bootstrap)
+        self._jobs = JobObserver(
+            state.addresses.flink_rest, self._kube, find_kubectl(), state.kubeconfig
+        )
+        config = self._kube.get("ConfigMap", _NAMESPACE, _CONFIG)["data"]
+        self._inputs = {
+            "trades": config["TA_TRADES_TOPIC"],
+            "quotes": config["TA_QUOTES_TOPIC"],
+            "bars1m": config["TA_BARS1M_TOPIC"],
+        }
+        self._live_group: str = config["TA_GROUP_ID"]
+        self._replay_group = f"torghut-ta-replay-{result.values['REPLAY_ID']}"
+        result.values["PREV_TA_GROUP_ID"] = self._live_group
+        result.values["PREV_TA_AUTO_OFFSET_RESET"] = config["TA_AUTO_OFFSET_RESET"]
+        self._before: KafkaState | None = None
+        self._live_run: JobRun | None = None
+        self._replay_started = datetime.now(UTC)
+        self._executor: WorldExecutor | None = None
+        self._queries: tuple[Query, ...] = ()
+        self._monitor = Monitor(
+            self._kube,
+            self._brokers,
+            self._jobs,
+            live_group=self._live_group,
+            replay_group=self._replay_group,
+            inputs=self._inputs,
+            on_sample=self._show,
+        )
+
+    def _show(self, sample: Sample) -> None:
+        lag = "no position yet" if sample.lag is None else f"lag {sample.lag:,}"
+        self._progress.status(f"job {sample.job_state or 'not there'}, replay group: {lag}")
+
+    def feed(self) -> None:
+        """Write the market data into the input topics."""
+        report = feed(
+            self._batches(),
+            self._state.addresses.kafka_bootstrap,
+            self._inputs,
+            on_progress=lambda count: self._progress.status(f"{count:,} records written"),
+        )
+        self._result.market |= report.describe()
+        self._progress.note(f"{report.confirmed:,} records in the input topics")
+
+    def _batches(self) -> Any:  # noqa: ANN401 - an iterable of frames
+        end = datetime.now(UTC) - timedelta(minutes=self._variants.minutes_ago)
+        if self._variants.recorded is not None:
+            return Recording(
+                self._variants.recorded, skip_broken=self._variants.skip_broken, shift_to=end
+            ).batches()
+        settings = self._market(end)
+        self._result.market["settings"] = settings.describe()
+        return Market(settings).batches()
+
+    def _market(self, end: datetime) -> MarketSettings:
+        chosen = self._variants
+        settings = {
+            "seed": self._result.resolved.run.seed,
+            "events": chosen.events,
+            "trades_per_second": chosen.trades_per_second,
+            "out_of_order": chosen.out_of_order,
+            "late": chosen.late,
+            "very_late": chosen.very_late,
+            "duplicates": chosen.duplicates,
+            "undecodable": chosen.undecodable,
+            "updated_bars": chosen.updated_bars,
+        }
+        span = MarketSettings(start=end, **settings).span  # type: ignore[arg-type]
+        start = (end - timedelta(seconds=span)).replace(microsecond=0)
+        return MarketSettings(start=start, **settings)  # type: ignore[arg-type]
+
+    def reach_steady_state(self) -> None:
+        """Wait until the live job has read, written and committed everything.
+
+        Raises:
+            WaitTimeoutError: with what was still to be read.
+        """
+        run = wait_until(
+            self._jobs.look,
+            what="the TA job to run",
+            timeout=self._variants.patience_seconds,
+            holds=lambda found: found is not None and found.state == "RUNNING",
+            hint=f"see {self._state.logs}",
+        )
+        self._progress.note(f"job {run.job_id if run else ''} is running")
+        wait_until(
+            self._live_lag,
+            what=f"{self._live_group} to commit the high watermark of every input",
+            timeout=self._variants.patience_seconds + self._variants.events / 1000,
+            holds=lambda lag: lag == 0,
+            interval=0.25,
+            hint=f"see {self._state.logs}",
+        )
+        self._live_run = self._jobs.look()
+
+    def _live_lag(self) -> int:
+        run = self._jobs.look()
+        if run is not None and run.state == "FAILED":
+            raise ServiceError(f"the TA job failed before the replay: {run.failure}")
+        committed = self._brokers.committed(self._live_group)
+        latest = self._brokers.latest(sorted(self._inputs.values()))
+        lag = sum(high - committed.get(key, 0) for key, high in latest.items())
+        read = sum(run.records_read.values()) if run else 0
+        self._progress.status(f"live job has read {read:,}, lag {lag:,}")
+        return lag
+
+    def take_stock(self) -> None:
+        """Damage the tables as the scenario wants it, and record how everything is before."""
+        if self._variants.damage == "gap":
+            self._damage()
+        self._before = self._brokers.snapshot()
+        job = self._kube.get("FlinkDeployment", _NAMESPACE, _JOB)
+        self._result.values["job-state"] = job["spec"]["job"]["state"]
+        self._result.values["upgradeMode"] = job["spec"]["job"]["upgradeMode"]
+        self._monitor.start()
+        self._replay_started = datetime.now(UTC)
+
+    def _damage(self) -> None:
+        client = clickhouse_client(self._state)
+        try:
+            deleted = open_gap(client)
+        finally:
+            client.close()
+        if not all(deleted.values()):
+            raise ServiceError(
+                f"the tables could not be damaged: {deleted}", hint="--set damage=none goes without"
+            )
+        self._result.market["rows deleted before the replay"] = deleted
+        self._progress.note(f"rows deleted from the tables, for the replay to restore: {deleted}")
+
+    def observations(self) -> dict[str, Callable[[], Any]]:
+        """Return what the document's sentences can have looked at."""
+        return {"job-suspended": self._job_suspended, "lag-falls": self._caught_up}
+
+    def _job_suspended(self) -> str:
+        wait_until(
+            self._monitor.job_down,
+            what="the job to stop",
+            timeout=self._variants.patience_seconds,
+            hint=f"see {self._state.logs}",
+        )
+        wait_until(
+            lambda: self._monitor.stopped,
+            what="the state of the brokers after the stop",
+            timeout=self._variants.patience_seconds,
+            holds=lambda state: state is not None,
+        )
+        return "the job has stopped"
+
+    def _caught_up(self) -> dict[str, Any]:
+        """Wait until the replay has caught up, or until it is plain that it will not."""
+        try:
+            seen = wait_until(
+                self._progress_of_replay,
+                what="the replay group to commit the high watermark of every input",
+                timeout=self._variants.patience_seconds + self._variants.events / 1000,
+                holds=lambda seen: seen["lag"] == 0 or seen["dead end"] is not None,
+                interval=0.25,
+            )
+        except WaitTimeoutError as error:
+            # Not an error: that the lag does not fall is for the checks to judge.
+            return {"given up": error.what}
+        return seen
+
+    def _progress_of_replay(self) -> dict[str, Any]:
+        samples = self._monitor.samples
+        last = samples[-1] if samples else None
+        complete = last is not None and bool(last.replay_committed)
+        return {
+            "lag": last.lag if last is not None and complete else None,
+            "job": last.job_state if last else None,
+            "dead end": self._dead_end(samples),
+        }
+
+    def _dead_end(self, samples: list[Sample]) -> str | None:
+        """Say why waiting is in vain: the job is down and nothing tells it to come up."""
+        if not self._monitor.job_down():
+            return None
+        quiet = [s for s in samples if s.job_state in {None, "CANCELED", "FINISHED", "FAILED"}]
+        if not quiet or samples[-1] is not quiet[-1]:
+            return None
+        down_since = next(
+            (s.seconds for s in reversed(samples) if s.job_state == "RUNNING"), samples[0].seconds
+        )
+        long_enough = samples[-1].seconds - down_since > _DEAD_END_SECONDS
+        return "the job is suspended and nothing resumes it" if long_enough else None
+
+    def after_the_document(self, executor: WorldExecutor, records: list[StepRecord]) -> None:
+        """Ask the document's queries again, now that the replay has had its time."""
+        places = {
+            action.operation.sql: f"{record.step.file}:{action.line}"
+            for record in records
+            for action in record.actions
+            if isinstance(action.operation, QueryOperation)
+        }
+        for sql in places:
+            executor.query(sql)
+        answers = dict(executor.answers)
+        self._queries = tuple(Query(sql, places[sql], answers[sql]) for sql in places)
+
+    def evidence(self) -> Evidence:
+        """Gather everything that the checks look at."""
+        self._monitor.stop()
+        self._jobs.look()
+        if self._before is None:
+            raise ServiceError("there is no record of the state before the replay")
+        expected = expectations(
+            self._state.addresses.kafka_bootstrap,
+            self._inputs,
+            Watermarks(parallelism=1, partitions=3),
+        )
+        client = clickhouse_client(self._state)
+        try:
+            tables = gather_tables(client, expected, self._replay_started)
+        finally:
+            client.close()
+        return Evidence(
+            replay_group=self._replay_group,
+            live_group=self._live_group,
+            inputs=self._inputs,
+            before=self._before,
+            stopped=self._monitor.stopped,
+            after=self._brokers.snapshot(),
+            history=self._monitor.history(),
+            samples=tuple(self._monitor.samples),
+            live_run=self._live_run,
+            replay_run=self._replay_run(),
+            first_commit=self._brokers.first_commit(self._replay_group),
+            tables=tables,
+            queries=self._queries,
+            upgrade_mode=self._result.values["upgradeMode"],
+            newest_event=newest_events(expected, _SYMBOL),
+        )
+
+    def _replay_run(self) -> JobRun | None:
+        """Return the newest run of the job, unless it is still the live one."""
+        live = self._live_run.job_id if self._live_run else None
+        runs = [run for run in self._jobs.runs if run.job_id != live]
+        return runs[-1] if runs else None
+
+    def close(self) -> None:
+        """End threads and connections."""
+        self._monitor.stop()
+        self._brokers.close()

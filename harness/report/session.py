@@ -1,0 +1,190 @@
+"""What each command does: settings in, files and an exit status out."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from rich.console import Console
+
+from harness.core.audit import now_rfc3339
+from harness.core.errors import HarnessError, UsageError
+from harness.core.verdicts import combine
+from harness.replay.rehearsal import Rehearsal
+from harness.replay.result import RehearsalResult
+from harness.replay.variants import interpret
+from harness.report.building import journal_of, write_files
+from harness.report.console import print_journal
+from harness.report.progress import ConsoleProgress, console
+from harness.runbook.bindings import load_bindings
+from harness.runbook.editions import OWN_EDITION, default_bindings
+from harness.runbook.parse import load_document
+from harness.world import registry
+from harness.world.profiles.profile import load_profile
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.replay.settings import Resolved
+    from harness.replay.variants import Variants
+    from harness.report.journal import Journal
+    from harness.runbook.bindings import Bindings
+    from harness.runbook.model import Document
+    from harness.world.profiles.settings import ProfileSettings
+
+RUNS: Final = Path("runs")
+"""Where runs go unless told otherwise, below the current directory."""
+
+
+def rehearse_all(scenarios: Sequence[str], resolved: Resolved) -> int:
+    """Rehearse scenarios one after the other.
+
+    Args:
+        scenarios: names of scenarios of the document.
+        resolved: settings with their origins.
+
+    Returns:
+        Exit status of the verdict over all of them.
+
+    Raises:
+        UsageError: for a scenario, profile or key that does not exist.
+        DocumentError: when the document or its bindings cannot be read.
+    """
+    document, bindings = read_inputs(resolved.run.runbook, resolved.run.bindings)
+    for scenario in scenarios:
+        bindings.scenario(scenario)
+    load_profile(resolved.run.profile)
+    settings, variants = interpret(resolved)
+    registry.remove_stale()
+    journals = [
+        _rehearse(scenario, resolved, document, bindings, (settings, variants))
+        for scenario in scenarios
+    ]
+    return combine(journal.verdict for journal in journals).exit_status
+
+
+def read_inputs(runbook: Path | None, bindings: Path | None) -> tuple[Document, Bindings]:
+    """Read the document and the bindings that belong to it.
+
+    Args:
+        runbook: the document; None: the project's own edition.
+        bindings: its bindings; None: the shipped ones that fit best.
+    """
+    document = load_document(runbook or OWN_EDITION)
+    return document, load_bindings(bindings or default_bindings(document))
+
+
+def _rehearse(
+    scenario: str,
+    resolved: Resolved,
+    document: Document,
+    bindings: Bindings,
+    chosen: tuple[ProfileSettings, Variants],
+) -> Journal:
+    run_id = secrets.token_hex(4)
+    out = _out_directory(resolved.run.out, scenario, run_id)
+    result = RehearsalResult(
+        run_id=run_id,
+        scenario=scenario,
+        started=now_rfc3339(),
+        resolved=resolved,
+        all_settings=all_settings(resolved, chosen),
+        document=Path(document.path),
+        document_sha256=document.sha256,
+        bindings=Path(bindings.path),
+        route=resolved.run.route,
+    )
+    as_json = resolved.run.format == "json"
+    try:
+        with ConsoleProgress(console(quiet=as_json)) as progress:
+            Rehearsal(
+                result,
+                document=document,
+                bindings=bindings,
+                settings=chosen[0],
+                variants=chosen[1],
+                out=out,
+                progress=progress,
+            ).run()
+    finally:
+        journal = journal_of(result, out)
+        _leave(journal, out, as_json=as_json)
+    return journal
+
+
+def _leave(journal: Journal, out: Path, *, as_json: bool) -> None:
+    """Write the run's files and print its verdict."""
+    try:
+        write_files(journal, out)
+    except OSError as error:
+        raise HarnessError(
+            f"the report cannot be written: {error.strerror}",
+            where=str(out),
+            hint=f"the verdict was {journal.verdict}: {journal.reason}",
+        ) from error
+    if as_json:
+        print(journal.model_dump_json(indent=2))  # noqa: T201 - the result, on standard output
+        return
+    terminal = Console(soft_wrap=True)
+    print_journal(journal, terminal)
+    terminal.print(f"report: {out / 'report.html'}", highlight=False, markup=False)
+
+
+def _out_directory(wanted: Path | None, scenario: str, run_id: str) -> Path:
+    """Make the directory of a run and see that it can be written to."""
+    name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{scenario}-{run_id}"
+    out = (wanted if wanted is not None else RUNS / name).absolute()
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        if (out / "journal.json").exists():
+            out = out / name
+            out.mkdir()
+        probe = out / ".probe"
+        probe.write_bytes(b"\0" * 65536)
+        probe.unlink()
+    except OSError as error:
+        raise UsageError(
+            f"cannot be written to: {error.strerror}",
+            where=str(out),
+            hint="choose another directory with --out, or free some space",
+        ) from error
+    return out
+
+
+def all_settings(resolved: Resolved, chosen: tuple[ProfileSettings, Variants]) -> dict[str, Any]:
+    """Return every setting with its value, by key as it is written."""
+    run = {key.replace("_", "-"): value for key, value in resolved.run.model_dump().items()}
+    sets = [model.model_dump(by_alias=True) for model in chosen]
+    return run | sets[0] | sets[1]
+
+
+def lint_document(runbook: Path, bindings: Path | None, skeleton: Path | None) -> int:
+    """Print what is wrong with a document; write a skeleton of bindings if asked to.
+
+    Returns:
+        0 when nothing is wrong, else 1.
+    """
+    from harness.runbook.lint import lint  # noqa: PLC0415 - only this command needs it
+    from harness.runbook.skeleton import write_skeleton  # noqa: PLC0415 - the same
+
+    document = load_document(runbook)
+    if skeleton is not None:
+        write_skeleton(document, skeleton)
+        print(f"{skeleton}: written; give every statement a meaning")  # noqa: T201
+        return 0
+    findings = lint(document, load_bindings(bindings or default_bindings(document)))
+    for finding in findings:
+        print(finding)  # noqa: T201 - the result, on standard output
+    errors = sum(finding.severity == "error" for finding in findings)
+    print(f"{document.path}: {errors} errors, {len(findings) - errors} warnings")  # noqa: T201
+    return 1 if errors else 0
+
+
+def print_config(resolved: Resolved) -> None:
+    """Print every setting, its value and where the value came from."""
+    from harness.report.config import describe_settings  # noqa: PLC0415 - only here
+
+    describe_settings(resolved, all_settings(resolved, interpret(resolved)), sys.stdout)

@@ -1,0 +1,379 @@
+"""Puts a world together: services side by side, the control plane, the first sync."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import sys
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from harness.core.audit import AuditEvent, AuditTrail
+from harness.core.errors import HarnessError, ServiceError
+from harness.world import network, registry
+from harness.world.addresses import Addresses
+from harness.world.control_plane.api_server.server import ApiServer
+from harness.world.control_plane.api_server.tls import Certificate
+from harness.world.control_plane.argocd import ArgoCD, applications
+from harness.world.control_plane.buckets import Buckets, bootstrap_secrets
+from harness.world.control_plane.client import Client
+from harness.world.control_plane.knative import Knative
+from harness.world.control_plane.pods.objects import Container, pod_object
+from harness.world.control_plane.pods.runtime import PodBacking, PodRuntime
+from harness.world.control_plane.store import Store
+from harness.world.control_plane.topic_admin import KafkaTopicAdmin
+from harness.world.control_plane.topics import TopicOperator
+from harness.world.pod_edge import LocalPodEdge
+from harness.world.processes import MARKER
+from harness.world.profiles.profile import load_profile
+from harness.world.profiles.settings import parse_settings
+from harness.world.proxy import serve
+from harness.world.repository import ManifestRepository
+from harness.world.services.clickhouse.ddl import localise_ddl
+from harness.world.services.clickhouse.local import LocalClickHouse
+from harness.world.services.flink import FlinkRuntime
+from harness.world.services.kafka.local import LocalKafka
+from harness.world.services.kafka.tools import install_tools
+from harness.world.services.object_store.local import LocalObjectStore
+from harness.world.spec import WorldState
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from harness.world.proxy import ProxyRequest
+    from harness.world.services.base import Service
+    from harness.world.spec import WorldSpec
+
+Emit = Callable[..., None]
+
+ROOT: Final = Path(__file__).parents[2]
+"""Directory that holds the packages ``harness`` and ``fake_ta_job``."""
+
+JOB_PYTHON_VARIABLE: Final = "TORGHUT_JOB_PYTHON"
+_NAMESPACES: Final = ("argocd", "kafka", "torghut", "rook-ceph", "knative-serving")
+_RECONCILE: Final = timedelta(milliseconds=500)
+_TOPIC_SECONDS: Final = 60.0
+
+
+def job_python() -> Path:
+    """Return the interpreter of the job's environment.
+
+    Raises:
+        ServiceError: when it is not there.
+    """
+    python = Path(os.environ.get(JOB_PYTHON_VARIABLE, ROOT / "fake_ta_job/.venv/bin/python"))
+    if not python.exists():
+        raise ServiceError(
+            "the job's Python environment is missing",
+            where=str(python),
+            hint=f"run `make setup`, or name its interpreter in {JOB_PYTHON_VARIABLE}",
+        )
+    return python
+
+
+class Building:
+    """Builds, watches and tears down one world, on one event loop."""
+
+    def __init__(self, spec: WorldSpec, emit: Emit) -> None:
+        """Prepare; ``build`` does the work.
+
+        Args:
+            spec: what to build.
+            emit: reports events, see ``harness.world.host``.
+        """
+        self._spec, self._emit = spec, emit
+        self._profile = load_profile(spec.profile)
+        self._settings = parse_settings(spec.settings)
+        self._ready: dict[str, float] = {}
+        self._services: list[Service] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._undo = contextlib.AsyncExitStack()
+        self._audit = AuditTrail(spec.audit)
+        self._store = Store(namespaces=_NAMESPACES)
+        self._pods = PodRuntime(self._audit, environment={MARKER: spec.world_id})
+        self._clickhouse_password = secrets.token_urlsafe(16)
+
+    async def build(self) -> None:
+        """Build the world; returns when every service answers and the first sync is done.
+
+        Raises:
+            HarnessError: when a part cannot be started.
+        """
+        began = time.monotonic()
+        self._claim_network()
+        self._prepare_files()
+        self._make_services()
+        await asyncio.gather(
+            *(self._bring_up(service) for service in self._services),
+            self._start_control_plane(),
+        )
+        await self._populate()
+        self._ready["world"] = round(time.monotonic() - began, 3)
+        self._write_state()
+
+    def _claim_network(self) -> None:
+        brokers = self._settings.brokers
+        claim = network.claim(
+            self._spec.network, lambda name: network.world_ports(Addresses(name, brokers))
+        )
+        self._undo.callback(claim.close)
+        self._addresses = Addresses(claim.network, brokers)
+
+    def _prepare_files(self) -> None:
+        root = self._spec.root
+        self._hosts_file = root / "hosts"
+        self._hosts_file.write_text(self._addresses.hosts_file())
+        self._ddl = root / "schema.sql"
+        source = (ROOT / "fake_ta_job" / "schema_s.sql").read_text(encoding="utf-8")
+        local = localise_ddl(source)
+        self._ddl.write_text(local.sql, encoding="utf-8")
+        self._stripped = local.stripped
+        self._edge = LocalPodEdge(self._addresses, self._settings, self._ddl)
+        self._repository = ManifestRepository.create(
+            root / "repository", self._profile, self._settings, self._audit
+        )
+
+    def _make_services(self) -> None:
+        root, logs, world_id = self._spec.root, self._spec.logs, self._spec.world_id
+        self._kafka = LocalKafka(
+            self._addresses, directory=root / "kafka", logs=logs, world_id=world_id
+        )
+        self._clickhouse = LocalClickHouse(
+            self._addresses,
+            directory=root / "clickhouse",
+            logs=logs,
+            world_id=world_id,
+            password=self._clickhouse_password,
+        )
+        self._objects = LocalObjectStore(self._addresses, logs=logs, world_id=world_id)
+        self._services = [self._kafka, self._clickhouse, self._objects]
+
+    async def _bring_up(self, service: Service) -> None:
+        """Start a service and wait until it answers; its end is on the undo list first."""
+        began = time.monotonic()
+        self._undo.push_async_callback(asyncio.to_thread, service.stop)
+        await asyncio.to_thread(service.start)
+        await asyncio.to_thread(service.wait_ready)
+        self._ready[service.name] = round(time.monotonic() - began, 3)
+        self._emit("service", name=service.name, seconds=self._ready[service.name])
+
+    async def _start_control_plane(self) -> None:
+        host, _, port = self._addresses.api_server.rpartition(":")
+        certificate = await asyncio.to_thread(Certificate.create, [host])
+        self._token = secrets.token_urlsafe(24)
+        self._api = ApiServer(
+            self._store,
+            self._audit,
+            self._pods,
+            host=host,
+            port=int(port),
+            token=self._token,
+            certificate=certificate,
+        )
+        await self._api.start()
+        self._undo.push_async_callback(self._api.stop)
+        self._undo.push_async_callback(self._pods.stop)
+        self._kubeconfig = self._spec.root / "kubeconfig"
+        self._api.write_kubeconfig(self._kubeconfig)
+        self._authority = self._spec.root / "api-ca.pem"
+        self._authority.write_bytes(certificate.authority)
+        await self._start_proxy()
+
+    async def _start_proxy(self) -> None:
+        host, _, port = self._addresses.proxy.rpartition(":")
+        names = self._addresses.hosts()
+        routes = {
+            f"{name}:{port}": target
+            for name in names
+            for prefix, port, target in (
+                ("rook-ceph-rgw", 80, self._addresses.object_store),
+                ("torghut-clickhouse", 8123, f"{self._addresses.clickhouse_host}:8123"),
+            )
+            if name.startswith(prefix)
+        }
+        server = await serve(host, int(port), routes, self._on_proxy_request)
+        self._undo.callback(server.close)
+
+    def _on_proxy_request(self, request: ProxyRequest) -> None:
+        source = "s3" if "rgw" in request.destination else "proxy"
+        outcome = "forwarded" if request.address else "refused"
+        self._audit.record(
+            AuditEvent(
+                source,
+                request.user_agent or "unknown",
+                request.method,
+                f"{request.destination}{request.path}",
+                None,
+                outcome,
+            )
+        )
+
+    def _client(self, actor: str) -> Client:
+        return Client(self._store, self._audit, actor)
+
+    async def _populate(self) -> None:
+        """Start the controllers and bring the cluster to the state of the first commit."""
+        await asyncio.to_thread(self._clickhouse.apply_ddl, self._ddl.read_text(encoding="utf-8"))
+        bootstrap_secrets(
+            self._client("sealed-secrets"),
+            kafka_password=secrets.token_urlsafe(12),
+            clickhouse_password=self._clickhouse_password,
+        )
+        self._start_reconcilers()
+        for application in applications(self._profile, self._settings.argo_automation):
+            self._client("argocd-applicationset-controller").create(application)
+        await self._first_sync()
+        self._add_kafka_pods()
+
+    def _start_reconcilers(self) -> None:
+        keys = self._objects.credentials
+        self._argocd = ArgoCD(self._client("argocd-controller"), self._repository, self._audit)
+        self._topics = TopicOperator(
+            self._client("strimzi-topic-operator"),
+            KafkaTopicAdmin(self._addresses.kafka_bootstrap),
+            self._audit,
+            resync=self._settings.topic_resync_ms / 1000,
+        )
+        buckets = Buckets(
+            self._client("rook-ceph-operator"),
+            self._audit,
+            endpoint=f"http://{self._addresses.object_store}",
+            access_key=keys.access_key,
+            secret_key=keys.secret_key,
+        )
+        knative = Knative(self._client("knative-serving"), resync=5.0)
+        for reconciler in (self._argocd, self._topics, buckets, knative):
+            self._run(reconciler.run(), type(reconciler).__name__)
+
+    def _run(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.append(task)
+        self._undo.push_async_callback(_cancelled, task)
+
+    async def _first_sync(self) -> None:
+        """Sync infrastructure first, as sync waves do, then the job."""
+        for name in sorted(self._profile.applications, key=lambda name: name == "torghut"):
+            if name == "torghut":
+                await self._topics_ready()
+                self._start_operator()
+            await self._argocd.sync(name, by="admin")
+
+    async def _topics_ready(self) -> None:
+        deadline = time.monotonic() + _TOPIC_SECONDS
+        while waiting := [t["metadata"]["name"] for t in self._topic_objects() if not _ready(t)]:
+            if time.monotonic() > deadline:
+                raise ServiceError(f"topics are not ready: {', '.join(waiting)}")
+            await asyncio.sleep(0.05)
+
+    def _topic_objects(self) -> list[dict[str, Any]]:
+        return self._store.list("KafkaTopic").items
+
+    def _start_operator(self) -> None:
+        runtime = FlinkRuntime.locate(job_python(), repository=ROOT)
+        del runtime
+
+    def _add_kafka_pods(self) -> None:
+        """Stand pods for the brokers, with Kafka's tools where the document expects them."""
+        root = self._spec.root / "pods" / "kafka"
+        install_tools(root, self._hosts_file)
+        client = self._client("strimzi-cluster-operator")
+        for number in range(self._addresses.brokers):
+            name = f"kafka-kafka-{number}"
+            client.create(
+                pod_object(
+                    name,
+                    "kafka",
+                    labels={"strimzi.io/cluster": "kafka", "strimzi.io/kind": "Kafka"},
+                    containers=[Container("kafka", "strimzi/kafka")],
+                    address=self._addresses.host(11 + number),
+                )
+            )
+            log = self._spec.logs / f"kafka-broker-{number}.log"
+            self._pods.register("kafka", name, "kafka", PodBacking(root=root, log=log))
+
+    def state(self) -> WorldState:
+        """Return how to reach the world; only after ``build``."""
+        keys = self._objects.credentials
+        return WorldState(
+            world_id=self._spec.world_id,
+            root=self._spec.root,
+            logs=self._spec.logs,
+            audit=self._spec.audit,
+            profile=self._profile.name,
+            pid=os.getpid(),
+            network=self._addresses.network,
+            brokers=self._addresses.brokers,
+            kubeconfig=self._kubeconfig,
+            repository=self._repository.path,
+            api_token=self._token,
+            api_ca=self._authority,
+            clickhouse_user="torghut",
+            clickhouse_password=self._clickhouse_password,
+            s3_access_key=keys.access_key,
+            s3_secret_key=keys.secret_key,
+            differences=tuple(self.differences()),
+            ready_seconds=self._ready,
+        )
+
+    def differences(self) -> list[str]:
+        """Return where this world is not like production, one sentence each."""
+        return [
+            *self._profile.limits,
+            *dict.fromkeys(f"ClickHouse's DDL is without {item}." for item in self._stripped),
+            *self._topics.differences(),
+            *self._edge.differences(),
+        ]
+
+    def _write_state(self) -> None:
+        path = self._spec.root / registry.STATE_FILE
+        path.touch(mode=0o600)
+        path.write_bytes(orjson.dumps(self.state().to_json()))
+
+    async def watch(self) -> None:
+        """Report processes of services that end by themselves, and controllers that fail."""
+        reported: set[str] = set()
+        while True:
+            for line in (*self._dead_processes(), *self._dead_controllers()):
+                if line not in reported:
+                    reported.add(line)
+                    self._emit("died", what=line)
+            await asyncio.sleep(0.5)
+
+    def _dead_processes(self) -> list[str]:
+        return [
+            f"{process.name} ended with status {process.exit_status} (log: {process.log})"
+            for service in self._services
+            for process in service.processes
+            if process.exit_status is not None
+        ]
+
+    def _dead_controllers(self) -> list[str]:
+        return [
+            f"controller {task.get_name()} failed: {task.exception()!r}"
+            for task in self._tasks
+            if task.done() and not task.cancelled() and task.exception() is not None
+        ]
+
+    async def tear_down(self) -> None:
+        """End everything that was started, the last first; every part is tried."""
+        try:
+            await self._undo.aclose()
+        except HarnessError as error:
+            print(f"tear-down: {error}", file=sys.stderr)  # noqa: T201 - the host's log
+
+
+def _ready(topic: dict[str, Any]) -> bool:
+    conditions = topic.get("status", {}).get("conditions", [])
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,1 @@
+"""A model of the Flink Kubernetes Operator 1.15, true to recordings of the real one."""

@@ -1,0 +1,1 @@
+"""What a Kubernetes object is: kinds, errors, selectors, patches, field ownership."""

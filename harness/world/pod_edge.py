@@ -1,0 +1,167 @@
+"""The one place where a pod of the miniature differs from the pod that its manifest describes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from harness.world.addresses import Addresses
+    from harness.world.profiles import ProfileSettings
+
+Target = Literal["environment", "flinkConfiguration"]
+
+REMOVED: Final = None
+"""Value of a setting that is taken out of the pod."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """One setting that the miniature lays over the manifest's.
+
+    Attributes:
+        target: the container's environment or Flink's configuration.
+        key: name of the setting.
+        value: value in the miniature; None takes the setting out.
+        reason: why it must differ, completing "because ...".
+    """
+
+    target: Target
+    key: str
+    value: str | None
+    reason: str
+
+
+class LocalPodEdge:
+    """Turns production's settings into those of processes on this machine.
+
+    Manifests and objects of the API keep production's values; the Flink processes get what
+    ``overlay`` returns. Names of services stay as they are: JVMs resolve them through the
+    world's hosts file.
+
+    Attributes:
+        task_managers: number of TaskManagers, in place of ``spec.taskManager.replicas``.
+        slots: slots of a TaskManager, in place of ``taskmanager.numberOfTaskSlots``.
+        parallelism: parallelism of the job, in place of ``spec.job.parallelism``.
+    """
+
+    def __init__(self, addresses: Addresses, settings: ProfileSettings, ddl_path: Path) -> None:
+        """Prepare the overlays.
+
+        Args:
+            addresses: where the world listens.
+            settings: how small the miniature is.
+            ddl_path: DDL that the job runs at start, without what one server cannot do.
+        """
+        self._overlays = tuple(_overlays(addresses, settings, ddl_path))
+        self._changed: dict[Overlay, str | None] = {}
+        self.task_managers = 1
+        self.slots = settings.parallelism
+        self.parallelism = settings.parallelism
+
+    def overlay(
+        self, environment: Mapping[str, str], configuration: Mapping[str, str]
+    ) -> tuple[dict[str, str], dict[str, str]]:
+        """Return environment and Flink configuration as the local processes need them.
+
+        Args:
+            environment: the container's environment as the manifest resolves to.
+            configuration: ``spec.flinkConfiguration``, values as text.
+        """
+        laid: dict[Target, dict[str, str]] = {
+            "environment": dict(environment),
+            "flinkConfiguration": dict(configuration),
+        }
+        for item in self._overlays:
+            self._lay(item, laid[item.target])
+        return laid["environment"], laid["flinkConfiguration"]
+
+    def _lay(self, item: Overlay, settings: dict[str, str]) -> None:
+        before = settings.get(item.key)
+        if before == item.value:
+            return
+        self._changed[item] = before
+        if item.value is None:
+            del settings[item.key]
+        else:
+            settings[item.key] = item.value
+
+    def differences(self) -> list[str]:
+        """Return one sentence for each setting that the latest overlays changed."""
+        size = (
+            f"The TA job runs in {self.task_managers} TaskManager with {self.slots} slot(s), with "
+            "memory cut to what it needs, because production's size does not fit one machine."
+        )
+        return [*(_sentence(item, before) for item, before in self._changed.items()), size]
+
+
+def _sentence(item: Overlay, before: str | None) -> str:
+    if item.value is None:
+        # The value may be a secret, so it is not shown.
+        what = f"has no {item.key}"
+    elif before is None:
+        what = f"has {item.key}={item.value} (production: not set)"
+    else:
+        what = f"has {item.key}={item.value} (production: {before})"
+    where = "environment" if item.target == "environment" else "Flink configuration"
+    return f"The TA pod's {where} {what}, because {item.reason}."
+
+
+def _overlays(addresses: Addresses, settings: ProfileSettings, ddl_path: Path) -> Iterator[Overlay]:
+    yield from _kafka()
+    yield from _object_store(f"http://{addresses.object_store}")
+    yield from _size(settings)
+    yield Overlay(
+        "environment",
+        "TA_CLICKHOUSE_DDL_PATH",
+        str(ddl_path),
+        "the local ClickHouse is one server that knows neither ON CLUSTER nor replicated tables",
+    )
+    for key in ("metrics.reporter.prom.factory.class", "metrics.reporter.prom.port"):
+        yield Overlay(
+            "flinkConfiguration",
+            key,
+            REMOVED,
+            "metrics are read over Flink's REST API and a fixed port would be taken twice",
+        )
+
+
+def _kafka() -> Iterator[Overlay]:
+    brokers = "the local brokers have no users"
+    yield Overlay("environment", "TA_KAFKA_SECURITY", "PLAINTEXT", brokers)
+    for key in ("TA_KAFKA_SASL_MECH", "TA_KAFKA_USERNAME", "TA_KAFKA_PASSWORD"):
+        yield Overlay("environment", key, REMOVED, brokers)
+    yield Overlay(
+        "environment",
+        "TA_SCHEMA_REGISTRY_URL",
+        REMOVED,
+        "there is no schema registry: values are bare Avro without the registry's framing",
+    )
+
+
+def _object_store(endpoint: str) -> Iterator[Overlay]:
+    reason = "port 80 is for root alone, so the local object store listens elsewhere"
+    yield Overlay("environment", "TA_S3_ENDPOINT", endpoint, reason)
+    yield Overlay("flinkConfiguration", "fs.s3a.endpoint", endpoint, reason)
+
+
+def _size(settings: ProfileSettings) -> Iterator[Overlay]:
+    quick = "a rehearsal shall see many checkpoints within seconds"
+    small = "two cores hold one slot's worth of work"
+    interval, pause = str(settings.checkpoint_interval_ms), str(settings.checkpoint_pause_ms)
+    yield Overlay("environment", "TA_CHECKPOINT_INTERVAL_MS", interval, quick)
+    yield Overlay("environment", "TA_CHECKPOINT_PAUSE_MS", pause, quick)
+    yield Overlay("environment", "TA_PARALLELISM", str(settings.parallelism), small)
+    yield Overlay(
+        "flinkConfiguration", "taskmanager.numberOfTaskSlots", str(settings.parallelism), small
+    )
+    yield Overlay("flinkConfiguration", "parallelism.default", str(settings.parallelism), small)
+    yield Overlay(
+        "flinkConfiguration",
+        "restart-strategy.fixed-delay.delay",
+        f"{settings.restart_delay_ms} ms",
+        "a rehearsal shall not wait long for a restart",
+    )
