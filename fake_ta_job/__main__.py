@@ -21,7 +21,7 @@ def main() -> int:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
     try:
         config = JobConfig.from_environment(os.environ)
-        _put_jars_on_class_path()
+        _prepare_gateway()
     except ConfigError as error:
         sys.stderr.write(f"fake_ta_job: {error}\n")
         return _USAGE
@@ -31,8 +31,9 @@ def main() -> int:
     return 0
 
 
-def _put_jars_on_class_path() -> None:
+def _prepare_gateway() -> None:
     """Give the client's JVM the connectors; the cluster has them on its class path already."""
+    os.environ["JVM_ARGS"] = _without_class_archives(os.environ.get("JVM_ARGS", ""))
     jars: list[Path] = []
     for entry in filter(None, os.environ.get("FLINK_TA_JARS", "").split(os.pathsep)):
         path = Path(entry)
@@ -43,6 +44,21 @@ def _put_jars_on_class_path() -> None:
     given = os.environ.get("HADOOP_CLASSPATH")
     class_path = [*map(str, jars), *([given] if given else [])]
     os.environ["HADOOP_CLASSPATH"] = os.pathsep.join(class_path)
+
+
+def _without_class_archives(options: str) -> str:
+    """Leave the client's own archives of classes out of its JVM's options.
+
+    With classes restored from such an archive the compiler inside Flink's table planner fails
+    (NullPointerException in janino); the archive below it, of the JVM's own classes, is fine.
+    """
+    kept = []
+    for option in options.split():
+        if option.startswith("-XX:SharedArchiveFile="):
+            kept.append(option.partition(os.pathsep)[0])
+        elif not option.startswith("-XX:ArchiveClassesAtExit="):
+            kept.append(option)
+    return " ".join(kept)
 
 
 if __name__ == "__main__":

@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 from pyflink.common import Row, Types
 from pyflink.datastream import KeyedProcessFunction
-from pyflink.datastream.state import ValueStateDescriptor
 
 from fake_ta_job.avro import encode_microbar, encode_signal
 from fake_ta_job.records import UndecodableError, decode_bar, decode_quote, decode_trade, instant
 from fake_ta_job.rows import MICROBAR_COLUMNS, SIGNAL_COLUMNS, microbar_row, signal_row
 from fake_ta_job.semantics import Session, Signal, add_bar, add_trade
+from fake_ta_job.state import Cell, DeferredState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pyflink.datastream import RuntimeContext
-    from pyflink.datastream.state import ValueState
 
     from fake_ta_job.indicators import History, Settings
     from fake_ta_job.records import Quote, Trade
@@ -79,37 +78,14 @@ def signal_type() -> Any:  # noqa: ANN401 - pyflink is not typed
     return _row_type(SIGNAL_COLUMNS, **{VALUE_COLUMN: Types.PRIMITIVE_ARRAY(Types.BYTE())})
 
 
-class _Cell:
-    """One named state with the values of all keys that this worker has seen.
-
-    Flink's Python state asks the JVM again at each bundle; the copy in memory saves that. It
-    lives as long as the operator, so a restored job begins without it.
-    """
-
-    def __init__(self, context: RuntimeContext, name: str, kind: Any) -> None:  # noqa: ANN401
-        self._state: ValueState = context.get_state(ValueStateDescriptor(name, kind))
-        self._known: dict[str, Any] = {}
-
-    def get(self, key: str) -> Any:  # noqa: ANN401 - whatever the state holds
-        if key not in self._known:
-            self._known[key] = self._state.value()
-        return self._known[key]
-
-    def put(self, key: str, value: Any) -> None:  # noqa: ANN401 - whatever the state holds
-        self._known[key] = value
-        if value is None:
-            self._state.clear()
-        else:
-            self._state.update(value)
-
-
 class Microbars(KeyedProcessFunction):  # type: ignore[misc] # pyflink is not typed
     """Trades to one-second bars; state ``bucket`` and ``seq``."""
 
     def open(self, context: RuntimeContext) -> None:
         """Declare the state."""
-        self._buckets = _Cell(context, "bucket", Types.PICKLED_BYTE_ARRAY())
-        self._seqs = _Cell(context, "seq", Types.LONG())
+        backend = DeferredState.of(context)
+        self._buckets = Cell(backend, context, "bucket", Types.PICKLED_BYTE_ARRAY())
+        self._seqs = Cell(backend, context, "seq", Types.LONG())
 
     def process_element(
         self, value: str, context: KeyedProcessFunction.Context
@@ -186,9 +162,10 @@ class Signals(KeyedProcessFunction):  # type: ignore[misc] # pyflink is not type
 
     def open(self, context: RuntimeContext) -> None:
         """Declare the state."""
-        self._histories = _Cell(context, "bars", Types.PICKLED_BYTE_ARRAY())
-        self._quotes = _Cell(context, "quote", Types.PICKLED_BYTE_ARRAY())
-        self._sessions = _Cell(context, "session", Types.PICKLED_BYTE_ARRAY())
+        backend = DeferredState.of(context)
+        self._histories = Cell(backend, context, "bars", Types.PICKLED_BYTE_ARRAY())
+        self._quotes = Cell(backend, context, "quote", Types.PICKLED_BYTE_ARRAY())
+        self._sessions = Cell(backend, context, "session", Types.PICKLED_BYTE_ARRAY())
 
     def process_element(
         self, value: str, context: KeyedProcessFunction.Context

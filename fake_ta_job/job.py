@@ -73,7 +73,7 @@ def _build(environment: StreamExecutionEnvironment, config: JobConfig) -> None:
     microbars = builder.operator(
         _key_by(trades), Microbars(), microbar_type(), uid="ta-microbars", name=tables.MICROBARS
     )
-    inputs = builder.source("quotes", QUOTE_TAG).union(
+    inputs = builder.quotes().union(
         builder.source("bars1m", BAR_TAG), builder.forward(microbars)
     )
     settings = Settings(config.vwap_seconds, config.volatility_bars)
@@ -91,6 +91,11 @@ class _Builder:
         self._config = config
         self._inserts = table_environment.create_statement_set()
 
+    def quotes(self) -> DataStream:
+        """Return key and tagged value of the last quotes."""
+        self._tables.execute_sql(tables.source_table("quotes", self._config))
+        return self._keyed(self._tables.sql_query(tables.last_quotes(QUOTE_TAG)), timed=False)
+
     def source(self, role: str, tag: str) -> DataStream:
         """Return key and tagged value of each record of a raw topic, with its event time."""
         self._tables.execute_sql(tables.source_table(role, self._config))
@@ -104,15 +109,13 @@ class _Builder:
             )
         )
 
-    def _keyed(self, table: Any) -> DataStream:  # noqa: ANN401 - pyflink is not typed
-        schema = (
-            Schema.new_builder()
-            .column("symbol", "STRING")
-            .column("value", "STRING")
-            .column_by_metadata("rowtime", "TIMESTAMP_LTZ(3)")
-            .build()
+    def _keyed(self, table: Any, *, timed: bool = True) -> DataStream:  # noqa: ANN401 - not typed
+        schema = Schema.new_builder().column("symbol", "STRING").column("value", "STRING")
+        if timed:
+            schema = schema.column_by_metadata("rowtime", "TIMESTAMP_LTZ(3)")
+        stream = self._tables.to_changelog_stream(
+            table, schema.build(), ChangelogMode.insert_only()
         )
-        stream = self._tables.to_changelog_stream(table, schema, ChangelogMode.insert_only())
         kind = Types.ROW_NAMED(["symbol", "value"], [Types.STRING(), Types.STRING()])
         _declare_type(stream, kind)
         return stream

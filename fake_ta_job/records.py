@@ -7,6 +7,7 @@ lacks a required field, or whose field has another type, is undecodable: the job
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeVar
 
 import orjson
@@ -94,7 +95,7 @@ def parse_time(text: object) -> int:
 def instant(time_us: int) -> str:
     """Write an instant as the JVM does: no fraction, or three or six digits of it."""
     seconds, fraction = divmod(time_us, SECOND_US)
-    text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    text = _second(seconds).replace(" ", "T")
     if not fraction:
         return f"{text}Z"
     return f"{text}.{fraction // 1000:03d}Z" if fraction % 1000 == 0 else f"{text}.{fraction:06d}Z"
@@ -103,8 +104,13 @@ def instant(time_us: int) -> str:
 def table_time(time_us: int) -> str:
     """Write an instant as a ``DateTime64(3)`` literal: UTC, cut to milliseconds."""
     seconds, fraction = divmod(time_us, SECOND_US)
-    text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    return f"{text}.{fraction // 1000:03d}"
+    return f"{_second(seconds)}.{fraction // 1000:03d}"
+
+
+@lru_cache(maxsize=1024)
+def _second(seconds: int) -> str:
+    # Each bar names the same two or three seconds a dozen times.
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def decode_envelope(text: str | bytes) -> dict[str, Any]:

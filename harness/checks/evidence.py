@@ -173,6 +173,7 @@ class Evidence:
         reset_policy: TA_AUTO_OFFSET_RESET that the document tells to use.
         upgrade_mode: ``spec.job.upgradeMode`` at the start.
         newest_event: newest expected event_ts by table for the symbol of the queries.
+        gaps: why looks failed while the document was run; what was not seen proves nothing.
     """
 
     replay_group: str
@@ -191,3 +192,4 @@ class Evidence:
     reset_policy: str = "earliest"
     upgrade_mode: str = "stateless"
     newest_event: Mapping[str, str] = field(default_factory=dict)
+    gaps: tuple[str, ...] = ()

@@ -44,11 +44,14 @@ class Check:
         name: as in reports and in Gherkin.
         promise: what holds when it passes, one sentence.
         judge: the pure function that decides.
+        needs_every_look: whether it goes by the order of events; a gap in the observation then
+            makes it unknown.
     """
 
     name: str
     promise: str
     judge: Judge
+    needs_every_look: bool = False
 
 
 def passed(name: str, *, got: Any, expected: Any, reason: str) -> CheckResult:  # noqa: ANN401
@@ -79,6 +82,8 @@ def run_checks(checks: Iterable[Check], evidence: Evidence) -> list[CheckResult]
 
 
 def _run(check: Check, evidence: Evidence) -> CheckResult:
+    if evidence.gaps and check.needs_every_look:
+        return unknown(check.name, reason=f"not everything was seen: {'; '.join(evidence.gaps)}")
     try:
         return check.judge(evidence)
     # Whatever a check trips over, its promise was neither kept nor broken: that is "unknown"

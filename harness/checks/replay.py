@@ -153,8 +153,14 @@ REPLAY_CHECKS: Final = (
         "inputs-reread",
         "the replay job reads every retained input record again, from the earliest offset",
         inputs_reread,
+        needs_every_look=True,
     ),
-    Check("lag-falls", "the replay group's lag is high at first and falls to zero", lag_falls),
+    Check(
+        "lag-falls",
+        "the replay group's lag is high at first and falls to zero",
+        lag_falls,
+        needs_every_look=True,
+    ),
     Check(
         "freshness",
         "the document's freshness queries return the newest event that the inputs can give",

@@ -208,11 +208,13 @@ SAFETY_CHECKS: Final = (
         "trading-paused",
         "TRADING_ENABLED is false before the first change and stays false",
         trading_paused,
+        needs_every_look=True,
     ),
     Check(
         "job-suspended-before-change",
         "the job has stopped before TA_GROUP_ID changes",
         job_suspended_before_change,
+        needs_every_look=True,
     ),
     Check(
         "replay-group-fresh",

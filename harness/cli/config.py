@@ -5,8 +5,33 @@ from __future__ import annotations
 from harness.cli import options as opt
 
 
-def config(set_: opt.Sets = None, format: opt.Format = None) -> None:
-    """List every setting, its value and where the value came from."""
-    from harness.report.session import print_config  # noqa: PLC0415 - keeps `--help` fast
+def config(
+    runbook: opt.Runbook = None,
+    bindings: opt.Bindings = None,
+    profile: opt.Profile = None,
+    route: opt.Route = None,
+    driver: opt.Driver = None,
+    seed: opt.Seed = None,
+    set_: opt.Sets = None,
+    keep: opt.Keep = False,
+    format: opt.Format = None,
+    out: opt.Out = None,
+) -> None:
+    """List every setting, its value, where the value came from and what it means."""
+    from harness.report.config import print_config  # noqa: PLC0415 - keeps `--help` fast
 
-    print_config(opt.settle({"format": format}, set_))
+    settings = opt.settle(
+        {
+            "runbook": runbook,
+            "bindings": bindings,
+            "profile": profile,
+            "route": route,
+            "driver": driver,
+            "seed": seed,
+            "keep": keep,
+            "format": format,
+            "out": out,
+        },
+        set_,
+    )
+    print_config(settings)

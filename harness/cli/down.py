@@ -12,6 +12,6 @@ def down(
     all_: Annotated[bool, typer.Option("--all", help="End all worlds, remove leftovers.")] = False,
 ) -> None:
     """End a world and remove what it left."""
-    from harness.report.session import end_worlds  # noqa: PLC0415 - keeps `--help` fast
+    from harness.report.worlds import end_worlds  # noqa: PLC0415 - keeps `--help` fast
 
     end_worlds(world, everything=all_)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import os
 import signal
 import sys
+import traceback
+from collections.abc import Callable
 from types import FrameType
+from typing import Final
 
 import typer
 
@@ -18,29 +24,64 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (rehearse.rehearse, up.up, down.down, lint.lint, config.config, prefetch.prefetch):
-    app.command()(command)
+COMMANDS: Final = (
+    rehearse.rehearse,
+    up.up,
+    down.down,
+    lint.lint,
+    config.config,
+    prefetch.prefetch,
+)
+UNKNOWN: Final = 3
+"""Exit status of what was not finished: neither pass nor fail."""
 
-INTERRUPTED = 3
+
+def _command(function: Callable[..., None]) -> Callable[..., None]:
+    """Wrap a command: typer would turn Ctrl-C into 130, and Python any other error into 1."""
+
+    @functools.wraps(function)
+    def run(*args: object, **options: object) -> None:
+        try:
+            function(*args, **options)
+        except HarnessError as error:
+            _say(_message(error))
+            sys.exit(error.exit_status)
+        except KeyboardInterrupt:
+            _say("replay-harness: interrupted; everything that was started has been ended")
+            sys.exit(UNKNOWN)
+        except BrokenPipeError:  # whoever read the output has gone
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(UNKNOWN)
+        except Exception as error:
+            traceback.print_exc()
+            _say(
+                "replay-harness: internal error, so nothing is known; please report the lines above"
+            )
+            raise SystemExit(UNKNOWN) from error
+
+    return run
+
+
+for command in COMMANDS:
+    app.command()(_command(command))
 
 
 def run() -> None:
     """Run ``replay-harness``; the process ends with the exit status of the contracts."""
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGHUP, _interrupt)
-    try:
-        app()
-    except HarnessError as error:
-        print(_message(error), file=sys.stderr)  # noqa: T201 - this is the command line
-        sys.exit(error.exit_status)
-    except KeyboardInterrupt:
-        print("interrupted; everything that was started has been ended", file=sys.stderr)  # noqa: T201
-        sys.exit(INTERRUPTED)
+    app()
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
     """Treat SIGTERM and SIGHUP like Ctrl-C, so that worlds are ended on the way out."""
     raise KeyboardInterrupt
+
+
+def _say(text: str) -> None:
+    """Write to standard error; that nobody reads it any more changes nothing."""
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr, flush=True)  # noqa: T201 - this is the command line
 
 
 def _message(error: HarnessError) -> str:

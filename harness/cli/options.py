@@ -49,7 +49,8 @@ def settle(options: dict[str, Any], sets: list[str] | None = None) -> Resolved:
         resolve,
     )
 
-    given = {key: value for key, value in options.items() if value not in (None, False)}
+    # By identity: a seed of 0 equals False.
+    given = {k: value for k, value in options.items() if value is not None and value is not False}
     if sets:
         given["set"] = parse_sets(sets)
     return resolve([*file_layer(Path.cwd()), *environment_layer(), Layer("command line", given)])

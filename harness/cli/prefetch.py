@@ -5,6 +5,6 @@ from __future__ import annotations
 
 def prefetch() -> None:
     """Fetch all artifacts and warm the JVM caches; afterwards no network is needed."""
-    from harness.report.session import fetch_everything  # noqa: PLC0415 - keeps `--help` fast
+    from harness.report.prefetch import fetch_everything  # noqa: PLC0415 - keeps `--help` fast
 
     fetch_everything()

@@ -13,7 +13,7 @@ def up(
     out: opt.Out = None,
 ) -> None:
     """Build production in miniature, leave it running and print how to reach it."""
-    from harness.report.session import start_world  # noqa: PLC0415 - keeps `--help` fast
+    from harness.report.worlds import start_world  # noqa: PLC0415 - keeps `--help` fast
 
     settings = opt.settle({"profile": profile, "driver": driver, "seed": seed, "out": out}, set_)
     start_world(settings)

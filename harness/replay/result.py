@@ -79,7 +79,11 @@ class RehearsalResult:
         return combine(
             [
                 *(check.verdict for check in self.checks),
-                *(_step_verdict(record) for record in self.records if record.status != "ok"),
+                *(
+                    _status_verdict(record.status)
+                    for record in self.records
+                    if record.status != "ok"
+                ),
                 *(_error_verdict(error) for error in self.errors),
             ]
         )
@@ -102,18 +106,17 @@ class RehearsalResult:
 
     def _other_reasons(self, verdict: Verdict) -> list[str]:
         steps = [
-            f"step {record.id} ({record.step.where}): {action.error}"
+            f"step {record.id} ({record.step.where}): {action.error or action.status}"
             for record in self.records
-            if record.status != "ok" and _step_verdict(record) is verdict
             for action in record.actions
-            if action.status != "ok"
+            if action.status != "ok" and _status_verdict(action.status) is verdict
         ]
         return [*steps, *(str(e) for e in self.errors if _error_verdict(e) is verdict)]
 
 
-def _step_verdict(record: StepRecord) -> Verdict:
+def _status_verdict(status: str) -> Verdict:
     """A command of the document that failed is a failure; what could not be done is unknown."""
-    return Verdict.FAIL if record.status == "failed" else Verdict.UNKNOWN
+    return Verdict.FAIL if status == "failed" else Verdict.UNKNOWN
 
 
 def _error_verdict(error: HarnessError) -> Verdict:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
@@ -14,10 +15,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from harness.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 ENVIRONMENT_PREFIX: Final = "REPLAY_HARNESS_"
 TABLE: Final = "replay-harness"
+_PATHS: Final = frozenset({"runbook", "bindings", "out", "recorded"})
+"""Settings, of the run and of ``--set``, that are paths."""
+
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
@@ -46,10 +50,12 @@ class Layer:
     Attributes:
         origin: where they come from, for a person.
         values: by key, with dashes.
+        base: directory that relative paths start from; None: the current directory.
     """
 
     origin: str
     values: Mapping[str, Any]
+    base: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +102,7 @@ def _key(name: str) -> str:
 
 
 def _value(key: str, value: str) -> object:
-    return parse_sets(value.split(",")) if key == "set" else value
+    return parse_sets(part for part in value.split(",") if part) if key == "set" else value
 
 
 def file_layer(directory: Path) -> list[Layer]:
@@ -115,11 +121,11 @@ def file_layer(directory: Path) -> list[Layer]:
 def _read_table(path: Path) -> list[Layer]:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get(TABLE, {})
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"not readable as TOML: {error}", where=str(path)) from error
     if not isinstance(table, dict):
         raise UsageError(f"[tool.{TABLE}] is not a table", where=str(path))
-    return [Layer(f"{path} [tool.{TABLE}]", table)] if table else []
+    return [Layer(f"{path} [tool.{TABLE}]", table, path.parent)] if table else []
 
 
 def resolve(layers: Iterable[Layer]) -> Resolved:
@@ -133,15 +139,38 @@ def resolve(layers: Iterable[Layer]) -> Resolved:
     origins = dict.fromkeys(RunSettings.model_fields, "default")
     for layer in layers:
         for key, value in layer.values.items():
-            name = key.replace("-", "_")
-            if name == "set":
-                sets.update({k: str(v) for k, v in value.items()})
-                origins.update({f"set.{k}": layer.origin for k in value})
-                continue
             check_key(key, [*RunSettings.model_fields, "set"], layer.origin)
-            values[name] = value
-            origins[name] = layer.origin
+            if key == "set":
+                sets.update(_pairs(value, layer))
+                origins.update({f"set.{k}": layer.origin for k in value})
+            else:
+                name = key.replace("-", "_")
+                values[name] = _placed(name, value, layer)
+                origins[name] = layer.origin
     return Resolved(validated(RunSettings, values, origins), sets, origins)
+
+
+def _pairs(value: object, layer: Layer) -> dict[str, str]:
+    """Return the texts of a layer's ``set`` table, as the command line would give them.
+
+    Raises:
+        UsageError: when it is no table, or a value of it is one or is a list.
+    """
+    if not isinstance(value, Mapping):
+        raise UsageError(
+            f"set={value!r} is not a table", where=layer.origin, hint="e.g. set = {events = 20000}"
+        )
+    for key, item in value.items():
+        if not isinstance(item, str | int | float):
+            raise UsageError(f"set.{key}={item!r} is not a single value", where=layer.origin)
+    return {key: str(_placed(key, item, layer)) for key, item in value.items()}
+
+
+def _placed(name: str, value: Any, layer: Layer) -> Any:  # noqa: ANN401 - as written
+    """Let a relative path start from the directory of the file that it is written in."""
+    if name in _PATHS and layer.base is not None and isinstance(value, str):
+        return str(layer.base / Path(value).expanduser())
+    return value
 
 
 def check_key(key: str, known: Iterable[str], origin: str) -> None:
@@ -150,14 +179,21 @@ def check_key(key: str, known: Iterable[str], origin: str) -> None:
     Raises:
         UsageError: naming near matches and all keys.
     """
-    names = [name.replace("_", "-") if name == name.lower() else name for name in known]
-    if key.replace("_", "-") in names or key in names:
+    names = {_flat(name): name.replace("_", "-") for name in known}
+    if key in names.values() or key.replace("_", "-") in names.values():
         return
-    near = difflib.get_close_matches(key, names, n=1)
-    guess = f"did you mean {near[0]}? " if near else ""
+    near = difflib.get_close_matches(_flat(key), names, n=2)
+    guess = f"did you mean {' or '.join(names[one] for one in near)}? " if near else ""
     raise UsageError(
-        f"there is no setting {key!r}", where=origin, hint=f"{guess}known: {', '.join(names)}"
+        f"there is no setting {key!r}",
+        where=origin,
+        hint=f"{guess}known: {', '.join(names.values())}",
     )
+
+
+def _flat(key: str) -> str:
+    """Return a key without what people mix up: case, dashes, underscores."""
+    return key.lower().replace("_", "").replace("-", "")
 
 
 def validated(

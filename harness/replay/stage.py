@@ -285,7 +285,14 @@ class Stage:
             queries=self._queries,
             upgrade_mode=self._result.values["upgradeMode"],
             newest_event=newest_events(expected, _SYMBOL),
+            gaps=tuple(self._gaps()),
         )
+
+    def _gaps(self) -> list[str]:
+        """Return why something may have happened that nobody saw."""
+        unseen_job = self._replay_run() is None and not self._monitor.job_down()
+        trouble = [self._jobs.trouble] if unseen_job and self._jobs.trouble else []
+        return [*self._monitor.failures, *trouble]
 
     def _replay_run(self) -> JobRun | None:
         """Return the newest run of the job, unless it is still the live one."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, FilePath
 from pydantic.alias_generators import to_camel
 
 from harness.replay.settings import check_key, validated
-from harness.world.profiles.settings import ProfileSettings, parse_settings
+from harness.world.profiles.settings import ProfileSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,7 +39,7 @@ class Variants(BaseModel):
     updated_bars: float = Field(
         0.0, ge=0, le=1, description="share of 1-minute bars followed by a correction"
     )
-    recorded: Path | None = Field(
+    recorded: FilePath | None = Field(
         None, description="a recording to feed instead: JSONL (.gz) or Parquet"
     )
     skip_broken: bool = Field(
@@ -53,10 +52,15 @@ class Variants(BaseModel):
         "is missing) or none",
     )
     replay_id: str | None = Field(
-        None, min_length=1, description="REPLAY_ID; default: made from the time and the run"
+        None,
+        # It becomes part of a group's name and of commands that a shell runs.
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$",
+        description="REPLAY_ID; default: made from the time and the run",
     )
     network: str | None = Field(
-        None, description="loopback network 127.x.y to use; default: a free one"
+        None,
+        pattern=r"^127\.[0-9]{1,3}\.[0-9]{1,3}$",
+        description="loopback network 127.x.y to use; default: a free one",
     )
     patience_seconds: float = Field(
         180.0, gt=0, description="how long to wait for a state before going on without it"
@@ -79,7 +83,10 @@ def interpret(resolved: Resolved) -> tuple[ProfileSettings, Variants]:
         check_key(key, [*profile_keys, *own_keys], resolved.origins[f"set.{key}"])
     of_profile = {key: value for key, value in resolved.sets.items() if key in profile_keys}
     own = {key: value for key, value in resolved.sets.items() if key in own_keys}
-    return parse_settings(of_profile), validated(Variants, own, resolved.origins, "set.")
+    return (
+        validated(ProfileSettings, of_profile, resolved.origins, "set."),
+        validated(Variants, own, resolved.origins, "set."),
+    )
 
 
 def texts(settings: ProfileSettings) -> Mapping[str, str]:

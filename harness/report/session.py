@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import secrets
-import sys
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from harness.core.audit import now_rfc3339
-from harness.core.errors import HarnessError, UsageError
+from harness.core.errors import HarnessError
 from harness.core.verdicts import combine
 from harness.replay.rehearsal import Rehearsal
 from harness.replay.result import RehearsalResult
 from harness.replay.variants import interpret
 from harness.report.building import journal_of, write_files
+from harness.report.config import all_settings
 from harness.report.console import print_journal
+from harness.report.directories import out_directory
 from harness.report.progress import ConsoleProgress, console
 from harness.runbook.bindings import load_bindings
 from harness.runbook.editions import OWN_EDITION, default_bindings
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     from harness.runbook.bindings import Bindings
     from harness.runbook.model import Document
     from harness.world.profiles.settings import ProfileSettings
-
-RUNS: Final = Path("runs")
-"""Where runs go unless told otherwise, below the current directory."""
 
 
 def rehearse_all(scenarios: Sequence[str], resolved: Resolved) -> int:
@@ -85,7 +82,7 @@ def _rehearse(
     chosen: tuple[ProfileSettings, Variants],
 ) -> Journal:
     run_id = secrets.token_hex(4)
-    out = _out_directory(resolved.run.out, scenario, run_id)
+    out = out_directory(resolved.run.out, f"{scenario}-{run_id}")
     result = RehearsalResult(
         run_id=run_id,
         scenario=scenario,
@@ -133,34 +130,6 @@ def _leave(journal: Journal, out: Path, *, as_json: bool) -> None:
     terminal.print(f"report: {out / 'report.html'}", highlight=False, markup=False)
 
 
-def _out_directory(wanted: Path | None, scenario: str, run_id: str) -> Path:
-    """Make the directory of a run and see that it can be written to."""
-    name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{scenario}-{run_id}"
-    out = (wanted if wanted is not None else RUNS / name).absolute()
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        if (out / "journal.json").exists():
-            out = out / name
-            out.mkdir()
-        probe = out / ".probe"
-        probe.write_bytes(b"\0" * 65536)
-        probe.unlink()
-    except OSError as error:
-        raise UsageError(
-            f"cannot be written to: {error.strerror}",
-            where=str(out),
-            hint="choose another directory with --out, or free some space",
-        ) from error
-    return out
-
-
-def all_settings(resolved: Resolved, chosen: tuple[ProfileSettings, Variants]) -> dict[str, Any]:
-    """Return every setting with its value, by key as it is written."""
-    run = {key.replace("_", "-"): value for key, value in resolved.run.model_dump().items()}
-    sets = [model.model_dump(by_alias=True) for model in chosen]
-    return run | sets[0] | sets[1]
-
-
 def lint_document(runbook: Path, bindings: Path | None, skeleton: Path | None) -> int:
     """Print what is wrong with a document; write a skeleton of bindings if asked to.
 
@@ -181,10 +150,3 @@ def lint_document(runbook: Path, bindings: Path | None, skeleton: Path | None) -
     errors = sum(finding.severity == "error" for finding in findings)
     print(f"{document.path}: {errors} errors, {len(findings) - errors} warnings")  # noqa: T201
     return 1 if errors else 0
-
-
-def print_config(resolved: Resolved) -> None:
-    """Print every setting, its value and where the value came from."""
-    from harness.report.config import describe_settings  # noqa: PLC0415 - only here
-
-    describe_settings(resolved, all_settings(resolved, interpret(resolved)), sys.stdout)

@@ -157,7 +157,7 @@ def _matches(path: Path, sha256: str) -> bool:
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest() == sha256
-    except FileNotFoundError:
+    except OSError:  # not there, or not to be read: fetching it again tells which
         return False
 
 

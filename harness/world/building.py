@@ -24,6 +24,10 @@ from harness.world.control_plane.api_server.tls import Certificate
 from harness.world.control_plane.argocd import ArgoCD, applications
 from harness.world.control_plane.buckets import Buckets, bootstrap_secrets
 from harness.world.control_plane.client import Client
+from harness.world.control_plane.flink_operator.controller import FlinkOperator
+from harness.world.control_plane.flink_operator.launching import ProcessLauncher
+from harness.world.control_plane.flink_operator.process_clusters import ProcessClusters
+from harness.world.control_plane.flink_operator.settings import OperatorSettings
 from harness.world.control_plane.knative import Knative
 from harness.world.control_plane.pods.objects import Container, pod_object
 from harness.world.control_plane.pods.runtime import PodBacking, PodRuntime
@@ -276,8 +280,19 @@ class Building:
         return self._store.list("KafkaTopic").items
 
     def _start_operator(self) -> None:
-        runtime = FlinkRuntime.locate(job_python(), repository=ROOT)
-        del runtime
+        client = self._client("flink-kubernetes-operator")
+        launcher = ProcessLauncher(
+            self._spec.world_id,
+            self._addresses,
+            FlinkRuntime.locate(job_python(), repository=ROOT),
+            self._spec.root / "flink",
+            self._spec.logs,
+            self._hosts_file,
+        )
+        clusters = ProcessClusters(client, self._pods, self._edge, launcher)
+        self._undo.push_async_callback(clusters.close)
+        operator = FlinkOperator(client, clusters, OperatorSettings.every(_RECONCILE))
+        self._run(operator.run(), "FlinkOperator")
 
     def _add_kafka_pods(self) -> None:
         """Stand pods for the brokers, with Kafka's tools where the document expects them."""

@@ -94,7 +94,11 @@ def aot_cache_path(purpose: str, jars: Sequence[Path]) -> Path:
 def aot_options(purpose: str, jars: Sequence[Path]) -> list[str]:
     """Return the JVM options that use a cache, or none when there is no cache yet."""
     path = aot_cache_path(purpose, jars)
-    return [f"-XX:AOTCache={path}", "-Xlog:aot=off", "-Xlog:cds=off"] if path.exists() else []
+    if not path.exists():
+        return []
+    # A JVM that can use only a part of a cache says so on standard output, among the answers of
+    # the tools; only errors are wanted, and not there.
+    return [f"-XX:AOTCache={path}", "-Xlog:disable", "-Xlog:all=error:stderr"]
 
 
 def make_aot_cache(purpose: str, jars: Sequence[Path], train: Callable[[list[str]], None]) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
+import socket
 import ssl
 import threading
 import urllib.error
@@ -35,8 +37,13 @@ class KubeClient:
 
     def __init__(self, state: WorldState) -> None:
         """Use the API server of the world ``state``."""
-        self._base = f"https://{state.addresses.api_server}"
-        self._token = state.api_token
+        self._authority = state.addresses.api_server
+        self._base = f"https://{self._authority}"
+        self._headers = {
+            "Authorization": f"Bearer {state.api_token}",
+            "User-Agent": USER_AGENT,
+            "Content-Type": "application/merge-patch+json",
+        }
         self._tls = ssl.create_default_context(cafile=str(state.api_ca))
 
     def get(self, kind: str, namespace: str, name: str) -> dict[str, Any]:
@@ -57,21 +64,29 @@ class KubeClient:
         """Apply a JSON merge patch (RFC 7396) and return the object after it."""
         return self._json("PATCH", f"{_path(kind, namespace)}/{name}", patch)
 
-    def watch(
-        self, kind: str, namespace: str, *, since: str, stop: threading.Event
-    ) -> Iterator[dict[str, Any]]:
-        """Yield watch events of a kind until ``stop`` is set.
+    def watch(self, kind: str, namespace: str, *, since: str) -> WatchStream:
+        """Follow a kind from after a resourceVersion.
 
         Args:
             kind: resource kind.
             namespace: namespace.
             since: resourceVersion after which to begin.
-            stop: looked at between events and once a second.
+
+        Raises:
+            ServiceError: when the server does not answer or refuses.
         """
         path = f"{_path(kind, namespace)}?watch=true&resourceVersion={since}"
-        with self._open("GET", path, timeout=1.0) as response:
-            for line in _lines(response, stop):
-                yield orjson.loads(line)
+        connection = http.client.HTTPSConnection(self._authority, context=self._tls)
+        try:
+            connection.request("GET", path, headers=self._headers)
+            # Kept before the response takes the connection over: closing it ends a read.
+            stream = connection.sock
+            response = connection.getresponse()
+        except OSError as error:
+            raise ServiceError(f"the API server does not answer: {error}", where=path) from error
+        if response.status != http.HTTPStatus.OK:
+            raise ServiceError(f"GET {path}: {response.status} {response.reason}")
+        return WatchStream(stream, response)
 
     def _json(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         with self._open(method, path, body) as response:
@@ -85,11 +100,7 @@ class KubeClient:
             self._base + path,
             method=method,
             data=None if body is None else orjson.dumps(body),
-            headers={
-                "Authorization": f"Bearer {self._token}",
-                "User-Agent": USER_AGENT,
-                "Content-Type": "application/merge-patch+json",
-            },
+            headers=self._headers,
         )
         # The world's own address: never through a proxy that the user's environment names.
         opener = urllib.request.build_opener(
@@ -99,7 +110,7 @@ class KubeClient:
             return opener.open(request, timeout=timeout)
         except urllib.error.HTTPError as error:
             with contextlib.closing(error):
-                reason = orjson.loads(error.read() or b"{}").get("message", error.reason)
+                reason = _message(error)
             raise ServiceError(f"{method} {path}: {error.code} {reason}") from error
         except OSError as error:
             raise ServiceError(f"the API server does not answer: {error}", where=path) from error
@@ -109,18 +120,33 @@ def _path(kind: str, namespace: str) -> str:
     return _PATHS[kind].format(namespace=namespace)
 
 
-def _lines(response: Any, stop: threading.Event) -> Iterator[bytes]:  # noqa: ANN401
-    """Yield lines of a response that may be silent for long."""
-    buffer = b""
-    while not stop.is_set():
-        try:
-            chunk = response.read1(65536)
-        except TimeoutError:
-            continue
-        if not chunk:
-            return
-        *lines, buffer = (buffer + chunk).split(b"\n")
-        yield from filter(None, lines)
+def _message(error: urllib.error.HTTPError) -> str:
+    """Return what a Status object says, or the answer's plain text, or the bare reason."""
+    text = error.read()
+    try:
+        return str(orjson.loads(text)["message"])
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return text.decode(errors="replace").strip() or str(error.reason)
+
+
+class WatchStream:
+    """Watch events as they come; ``close`` ends a reader in another thread."""
+
+    def __init__(self, stream: socket.socket, response: http.client.HTTPResponse) -> None:
+        """Read ``response``, which comes over ``stream``."""
+        self._stream, self._response = stream, response
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Yield events until the server or ``close`` ends the stream."""
+        while line := self._response.readline():
+            if line.strip():
+                yield orjson.loads(line)
+
+    def close(self) -> None:
+        """End the stream; a read under way sees its end."""
+        with contextlib.suppress(OSError):
+            self._stream.shutdown(socket.SHUT_RDWR)
+        self._stream.close()
 
 
 class Watcher:
@@ -140,6 +166,7 @@ class Watcher:
         self._thread = threading.Thread(target=self._follow, name=f"watch-{kind}", daemon=True)
         self.failure: ServiceError | None = None
         self._since = "0"
+        self._stream: WatchStream | None = None
 
     def start(self) -> None:
         """Report what is there now, then follow."""
@@ -152,15 +179,12 @@ class Watcher:
     def _follow(self) -> None:
         while not self._stop.is_set():
             try:
-                for event in self._client.watch(
-                    self._kind, self._namespace, since=self._since, stop=self._stop
-                ):
+                self._stream = self._client.watch(self._kind, self._namespace, since=self._since)
+                for event in self._stream:
                     self._take(event)
-            except ServiceError as error:
-                self.failure = error
-                return
-            except OSError as error:
-                self.failure = ServiceError(f"watch of {self._kind} broke: {error}")
+            except (ServiceError, OSError, ValueError, http.client.HTTPException) as error:
+                if not self._stop.is_set():
+                    self.failure = ServiceError(f"watch of {self._kind} broke: {error}")
                 return
 
     def _take(self, event: dict[str, Any]) -> None:
@@ -174,5 +198,7 @@ class Watcher:
     def stop(self) -> None:
         """End the thread."""
         self._stop.set()
+        if self._stream is not None:
+            self._stream.close()
         if self._thread.is_alive():
             self._thread.join(5.0)

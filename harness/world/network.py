@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from harness.world.addresses import Addresses
 
-_NETWORK: Final = re.compile(r"127\.(\d{1,3})\.(\d{1,3})")
+_NETWORK: Final = re.compile(r"127\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})", re.ASCII)
 _ATTEMPTS: Final = 50
 
 
@@ -77,7 +77,9 @@ def claim(network: str | None, ports: Callable[[str], Iterable[str]]) -> Claim:
 def _claim_wanted(network: str, ports: Callable[[str], Iterable[str]]) -> Claim:
     match = _NETWORK.fullmatch(network)
     if not match or not all(int(part) < 256 for part in match.groups()):  # noqa: PLR2004
-        raise UsageError(f"network {network!r} is not of the form 127.x.y")
+        raise UsageError(
+            f"network {network!r} is not of the form 127.x.y", hint="e.g. 127.77.3, or none"
+        )
     try:
         held = Claim(network)
     except OSError as error:

@@ -57,7 +57,7 @@ class LocalPodEdge:
             ddl_path: DDL that the job runs at start, without what one server cannot do.
         """
         self._overlays = tuple(_overlays(addresses, settings, ddl_path))
-        self._changed: dict[Overlay, str | None] = {}
+        self._production: dict[Overlay, str | None] = {}
         self.task_managers = 1
         self.slots = settings.parallelism
         self.parallelism = settings.parallelism
@@ -80,34 +80,34 @@ class LocalPodEdge:
         return laid["environment"], laid["flinkConfiguration"]
 
     def _lay(self, item: Overlay, settings: dict[str, str]) -> None:
-        before = settings.get(item.key)
-        if before == item.value:
-            return
-        self._changed[item] = before
+        self._production[item] = settings.get(item.key)
         if item.value is None:
-            del settings[item.key]
+            settings.pop(item.key, None)
         else:
             settings[item.key] = item.value
 
     def differences(self) -> list[str]:
-        """Return one sentence for each setting that the latest overlays changed."""
+        """Return one sentence for each setting that differs.
+
+        Production's own value is named once a pod was seen; a setting in which that pod did not
+        differ is left out from then on.
+        """
         size = (
             f"The TA job runs in {self.task_managers} TaskManager with {self.slots} slot(s), with "
             "memory cut to what it needs, because production's size does not fit one machine."
         )
-        return [*(_sentence(item, before) for item, before in self._changed.items()), size]
+        return [*(self._sentence(item) for item in self._overlays if self._differs(item)), size]
 
+    def _differs(self, item: Overlay) -> bool:
+        return item not in self._production or self._production[item] != item.value
 
-def _sentence(item: Overlay, before: str | None) -> str:
-    if item.value is None:
-        # The value may be a secret, so it is not shown.
-        what = f"has no {item.key}"
-    elif before is None:
-        what = f"has {item.key}={item.value} (production: not set)"
-    else:
-        what = f"has {item.key}={item.value} (production: {before})"
-    where = "environment" if item.target == "environment" else "Flink configuration"
-    return f"The TA pod's {where} {what}, because {item.reason}."
+    def _sentence(self, item: Overlay) -> str:
+        what = f"has no {item.key}" if item.value is None else f"has {item.key}={item.value}"
+        # What is taken out may be a secret, so its value is not shown.
+        if item.value is not None and item in self._production:
+            what += f" (production: {self._production[item] or 'not set'})"
+        where = "environment" if item.target == "environment" else "Flink configuration"
+        return f"The TA pod's {where} {what}, because {item.reason}."
 
 
 def _overlays(addresses: Addresses, settings: ProfileSettings, ddl_path: Path) -> Iterator[Overlay]:

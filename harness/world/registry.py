@@ -1,7 +1,9 @@
 """Where worlds live on disk, which of them are alive, and the removal of those that are not.
 
 Each world has a directory of its own below one per-user directory. Its host holds a lock on a
-file in it for as long as it lives, so a directory whose lock is free belongs to nobody.
+file in it for as long as it lives, so a directory whose lock is free belongs to nobody. Until
+the host has taken the lock for the first time (its process id is in the file from then on), the
+process that made the directory stands for it.
 """
 
 from __future__ import annotations
@@ -12,13 +14,16 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final
 
 import orjson
+import psutil
 
 from harness.core.errors import HarnessError, UsageError
+from harness.core.waiting import wait_until
 from harness.world.processes import sweep
 from harness.world.spec import WorldState
 
@@ -27,6 +32,9 @@ if TYPE_CHECKING:
 
 STATE_FILE: Final = "world.json"
 LOCK_FILE: Final = "host.lock"
+MAKER_FILE: Final = "maker"
+KEEP_FILE: Final = "keep"
+_LOCK_SECONDS: Final = 5.0
 _WORLD_ID: Final = re.compile(r"[a-z0-9]{8}")
 
 
@@ -45,8 +53,13 @@ def worlds_directory() -> Path:
             where=str(path),
             hint="free some space, or set TMPDIR to a directory that can be written to",
         ) from error
-    if path.stat().st_uid != os.getuid():
-        raise HarnessError("belongs to another user", where=str(path), hint="set TMPDIR")
+    status = path.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
+        raise HarnessError(
+            "is a link or belongs to another user",
+            where=str(path),
+            hint="remove it, or set TMPDIR to a directory of your own",
+        )
     return path
 
 
@@ -64,34 +77,68 @@ def world_directories() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def hold(root: Path) -> Iterator[None]:
-    """Hold the lock of a world's directory; called by its host for as long as it lives."""
-    with (root / LOCK_FILE).open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    """Hold the lock of a world's directory; called by its host for as long as it lives.
+
+    Raises:
+        WaitTimeoutError: when another host holds it.
+    """
+    with (root / LOCK_FILE).open("a") as lock:
+        # Whoever asks `alive` holds the lock for a moment, so one refusal means nothing.
+        wait_until(
+            lambda: _locked(lock, fcntl.LOCK_EX),
+            what=f"the lock of {root}",
+            timeout=_LOCK_SECONDS,
+            interval=0.01,
+            hint="another host runs this world",
+        )
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
         yield
+
+
+def _locked(lock: IO[str], kind: int) -> bool:
+    try:
+        fcntl.flock(lock, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def alive(root: Path) -> bool:
     """Whether some host holds the world in ``root``."""
     try:
-        with (root / LOCK_FILE).open("r") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        with (root / LOCK_FILE).open() as lock:
+            return not _locked(lock, fcntl.LOCK_SH)
     except FileNotFoundError:
         return False
-    except BlockingIOError:
-        return True
-    return False
+
+
+def host_pid(root: Path) -> int | None:
+    """Return the process id of the host that holds the world in ``root``; None when none does."""
+    try:
+        pid = int((root / LOCK_FILE).read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    return pid if alive(root) else None
 
 
 def read_state(root: Path) -> WorldState | None:
-    """Return what the world in ``root`` says of itself, or None before it is up."""
+    """Return what the world in ``root`` says of itself; None before it is up.
+
+    Also None for a world of another version of the harness, which says other things.
+    """
     try:
         return WorldState.from_json(orjson.loads((root / STATE_FILE).read_bytes()))
-    except (FileNotFoundError, orjson.JSONDecodeError):
+    except (FileNotFoundError, orjson.JSONDecodeError, TypeError, KeyError):
         return None
 
 
-def remove_stale() -> list[str]:
+def remove_stale(*, kept: bool = False) -> list[str]:
     """Remove what worlds without a host left behind.
+
+    Args:
+        kept: also remove directories that were to be kept.
 
     Returns:
         One line for each process killed and each directory removed.
@@ -100,31 +147,46 @@ def remove_stale() -> list[str]:
     for root in world_directories():
         if not alive(root) and not _being_born(root):
             removed += [f"process {line}" for line in sweep(root.name)]
-            shutil.rmtree(root, ignore_errors=True)
-            removed.append(f"directory {root}")
+            if kept or not (root / KEEP_FILE).exists():
+                shutil.rmtree(root, ignore_errors=True)
+                removed.append(f"directory {root}")
     return removed
 
 
 def _being_born(root: Path) -> bool:
-    """Whether the process that made the directory is still there to start its host."""
+    """Whether no host has held the directory yet and its maker is there to start one."""
     try:
-        maker = int((root / "maker.pid").read_text())
-        os.kill(maker, 0)
-    except (OSError, ValueError):
+        maker = (root / MAKER_FILE).read_text()
+        there = maker == _identity(int(maker.partition(" ")[0]))
+    except (OSError, ValueError, psutil.Error):
         return False
-    return not (root / LOCK_FILE).exists()
+    lock = root / LOCK_FILE
+    return there and not (lock.exists() and lock.stat().st_size)
 
 
-def make_directory(world_id: str) -> Path:
-    """Make the directory of a new world."""
+def make_directory(world_id: str, *, keep: bool = False) -> Path:
+    """Make the directory of a new world.
+
+    Args:
+        world_id: a fresh identifier.
+        keep: whether ``remove_stale`` leaves it in place after the world's end.
+    """
     root = worlds_directory() / world_id
-    root.mkdir(mode=0o700)
-    (root / "maker.pid").write_text(str(os.getpid()))
-    return root
+    draft = root.with_name(f".{world_id}")
+    draft.mkdir(mode=0o700)
+    (draft / MAKER_FILE).write_text(_identity(os.getpid()))
+    if keep:
+        (draft / KEEP_FILE).touch()
+    return draft.rename(root)  # whoever looks finds a maker in it from the first moment on
 
 
-def find(world_id: str | None) -> WorldState:
-    """Return a running world.
+def _identity(pid: int) -> str:
+    """Return what names a process even after its number was given to another one."""
+    return f"{pid} {psutil.Process(pid).create_time()}"
+
+
+def find_root(world_id: str | None) -> Path:
+    """Return the directory of a world that has a host, be it up already or not.
 
     Args:
         world_id: its identifier; None when there is only one.
@@ -134,14 +196,28 @@ def find(world_id: str | None) -> WorldState:
     """
     running = {root.name: root for root in world_directories() if alive(root)}
     if world_id is None and len(running) == 1:
-        world_id = next(iter(running))
+        return next(iter(running.values()))
     if world_id is None or world_id not in running:
         names = ", ".join(running) or "none"
+        nothing = "which world?" if running else "no world is running"
         raise UsageError(
-            f"no world {world_id} is running" if world_id else "which world?",
-            hint=f"running: {names}",
+            f"no world {world_id} is running" if world_id else nothing, hint=f"running: {names}"
         )
-    state = read_state(running[world_id])
+    return running[world_id]
+
+
+def find(world_id: str | None) -> WorldState:
+    """Return a running world.
+
+    Args:
+        world_id: its identifier; None when there is only one.
+
+    Raises:
+        UsageError: when there is none, no such one, more than one to choose from, or it is not
+            up yet.
+    """
+    root = find_root(world_id)
+    state = read_state(root)
     if state is None:
-        raise UsageError(f"world {world_id} is not up yet", hint="try again in a moment")
+        raise UsageError(f"world {root.name} is not up yet", hint="try again in a moment")
     return state

@@ -27,6 +27,9 @@ _PART: Final = re.compile(
     re.VERBOSE,
 )
 
+_SAFE: Final = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./:@ -]*")
+"""Text that may stand without quotes if it is not read as something else."""
+
 
 class NothingToChangeError(DocumentError):
     """The place already holds the value that was to be set."""
@@ -162,13 +165,20 @@ def _rendered(value: Scalar, style: str | None) -> str:
         return "'" + value.replace("'", "''") + "'"
     if style != '"' and _is_plain(value):
         return value
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + escaped.replace("\n", "\\n").replace("\t", "\\t") + '"'
+    return '"' + "".join(map(_escaped, value)) + '"'
+
+
+def _escaped(character: str) -> str:
+    if character in {'"', "\\"}:
+        return f"\\{character}"
+    return character if character.isprintable() else f"\\U{ord(character):08x}"
 
 
 def _is_plain(value: str) -> bool:
     """Whether a text means itself when written without quotes, to parsers of YAML 1.1 too."""
-    return all(_loaded(f"a: {value}", version) == {"a": value} for version in ("1.1", "1.2"))
+    return _SAFE.fullmatch(value) is not None and all(
+        _loaded(f"{{a: {value}}}", version) == {"a": value} for version in ("1.1", "1.2")
+    )
 
 
 def _loaded(text: str, version: str) -> Any:  # noqa: ANN401 - whatever the text holds

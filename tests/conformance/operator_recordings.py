@@ -71,6 +71,13 @@ class Outside:
     what: Callable[[FakeFlink], None]
 
 
+def _group(name: str) -> Callable[[FakeFlink], None]:
+    def tell(flink: FakeFlink) -> None:
+        flink.environment["TA_GROUP_ID"] = name
+
+    return tell
+
+
 def _newest(number: int, *, subsumed: bool = False) -> Callable[[FakeFlink], None]:
     def tell(flink: FakeFlink) -> None:
         flink.newest, flink.subsumed = number, subsumed
@@ -94,7 +101,7 @@ def _phase(phase: Phase) -> Callable[[FakeFlink], None]:
 
 
 OUTSIDE: Final[dict[str, tuple[Outside, ...]]] = {
-    "NOHA": (Outside(0, _slots(at_once=False)),),
+    "NOHA": (Outside(0, _group("torghut-ta-live")), Outside(0, _slots(at_once=False))),
     "S2": (Outside(0, _newest(6)),),
     "S4": (Outside(0, _slots(at_once=False)),),
     # The stale-checkpoint race: chk-11 was shown, chk-12 had taken its place.
@@ -113,7 +120,7 @@ OUTSIDE: Final[dict[str, tuple[Outside, ...]]] = {
         Outside(56.5, _phase(Phase.NO_JOB)),
     ),
     "S6b": (Outside(0, _phase(Phase.BACKOFF)), Outside(0, _slots(at_once=False))),
-    "P0": (Outside(0, _slots(at_once=True)),),
+    "P0": (Outside(0, _group("ha-replay-1")), Outside(0, _slots(at_once=True))),
     "P1": (Outside(0, _newest(7)),),
     "P4": (Outside(0, _newest(25)), Outside(0, _slots(at_once=False))),
     "F0": (Outside(0, _slots(at_once=True)),),
@@ -129,8 +136,9 @@ OUTSIDE: Final[dict[str, tuple[Outside, ...]]] = {
     "F2": (Outside(0, _slots(at_once=True)),),
     "F3": (Outside(0, _newest(8)), Outside(0, _slots(at_once=False))),
 }
-"""What Flink did by itself, put where the recording shows it: how fast slots came, which
-checkpoint was the newest, how far a crashing JobManager had come."""
+"""What happened without being recorded as an event, put where the recording shows it: how fast
+slots came, which checkpoint was the newest, how far a crashing JobManager had come, which group
+the ConfigMap named at first."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,14 @@ import polars as pl
 import pytest
 from confluent_kafka.admin import NewTopic
 
-from harness.checks.oracle import decode_bars, decode_quotes, decode_trades, read_topic
+from harness.checks.oracle import (
+    Watermarks,
+    decode_bars,
+    decode_quotes,
+    decode_trades,
+    expected_outputs,
+    read_topic,
+)
 from harness.core.errors import ServiceError
 from harness.world.addresses import Addresses
 from harness.world.market.feed import feed
@@ -101,6 +108,20 @@ def test_a_recording_is_decoded_as_strictly_as_the_job_does(kafka: LocalKafka) -
     assert (trades.height, decode_trades(trades).height) == (3749, 3736)
     assert decode_quotes(read_topic(kafka.bootstrap, topics["quotes"])).height == 7185
     assert decode_bars(read_topic(kafka.bootstrap, topics["bars1m"])).height == 77
+
+
+def test_the_oracle_reads_the_topics_and_says_what_the_job_wrote(kafka: LocalKafka) -> None:
+    topics = make_topics(kafka, "oracle")
+    feed(Recording(DATA).batches(), kafka.bootstrap, topics)
+    expected = expected_outputs(kafka.bootstrap, topics, Watermarks(1, 3), values=True)
+    assert (expected.microbars.height, expected.signals.height) == (1834, 1911)
+    assert expected.open_buckets["symbol"].to_list() == ["MU", "NVDA"]
+    assert expected.dropped == {"trades": 13, "bars1m": 0, "quotes": 0}
+    assert expected.ambiguous > 0, "one subtask reads all partitions"
+    held_back = expected_outputs(kafka.bootstrap, topics, Watermarks(8, 3))
+    assert held_back.ambiguous == 0
+    assert held_back.open_buckets.height == 4
+    assert "macd" not in held_back.signals.columns
 
 
 def test_symbols_lie_where_a_java_client_would_put_them(kafka: LocalKafka) -> None:

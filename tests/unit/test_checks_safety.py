@@ -133,3 +133,12 @@ def test_a_fallen_high_watermark_fails(evidence: Evidence) -> None:
     result = judge("inputs-and-topics-intact", replace(evidence, after=kafka_state(latest=latest)))
     assert result.verdict is Verdict.FAIL
     assert "torghut.quotes.v1-0 fell from 100 to 3" in result.reason
+
+
+@pytest.mark.parametrize("name", [name for name, check in CHECKS.items() if check.needs_every_look])
+def test_a_gap_in_the_observation_makes_what_goes_by_order_unknown(
+    name: str, evidence: Evidence
+) -> None:
+    result = judge(name, replace(evidence, gaps=("watch of ConfigMap broke",)))
+    assert result.verdict is Verdict.UNKNOWN
+    assert "watch of ConfigMap broke" in result.reason

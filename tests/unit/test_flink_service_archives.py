@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from harness.core.errors import ServiceError
 from harness.world.services.flink.archives import ClassArchives, fingerprint
 from harness.world.services.flink.runtime import FlinkRuntime
 
@@ -143,3 +144,9 @@ def test_another_jar_or_another_jvm_is_another_archive(runtime: FlinkRuntime) ->
     names.add(fingerprint(runtime))
     assert len(names) == 3
     assert fingerprint(runtime) in names
+
+
+def test_a_jre_that_is_not_there_is_named(runtime: FlinkRuntime) -> None:
+    (runtime.java_home / "release").unlink()
+    with pytest.raises(ServiceError, match=r"java/release: a part of Flink is missing"):
+        ClassArchives(runtime)

@@ -261,9 +261,11 @@ def test_a_change_of_the_deployment_wakes_its_owner(tmp_path: Path) -> None:
         try:
             world.create()
             await world.until(lambda: world.columns()[0] == "RECONCILING")
-            for generation in range(1, 3):
-                _touch_deployment(world, generation)
-                await asyncio.sleep(0.02)
+            _touch_deployment(world, 1)
+            await world.until(
+                lambda: world.status()["jobManagerDeploymentStatus"] == "DEPLOYED_NOT_READY"
+            )
+            _touch_deployment(world, 2)
             await world.until(lambda: world.columns() == ("RUNNING", "STABLE"))
         finally:
             task.cancel()

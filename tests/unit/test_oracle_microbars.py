@@ -154,6 +154,22 @@ def test_a_partition_read_ahead_by_the_same_subtask_may_split_any_bucket() -> No
     assert flags(EACH, *trades)["MU", 1] == (False, False)
 
 
+def test_watermarks_per_partition_never_let_one_run_ahead_of_another() -> None:
+    trades = [Trade(0.1), Trade(0.2), Trade(1), Trade(60, symbol="AMD", partition=1)]
+    assert flags(Watermarks(1, 3, per_partition=True), *trades)["MU", 1] == (False, False)
+    late = [Trade(10, symbol="AMD"), Trade(0.1), Trade(0.2), Trade(11)]
+    assert flags(Watermarks(1, 3, per_partition=True), *late)["MU", 1] == (False, True)
+
+
+def test_watermarks_per_partition_go_by_the_slowest() -> None:
+    watermarks = Watermarks(1, 2, per_partition=True)
+    near, far = Trade(3, symbol="AMD", partition=1), Trade(60, symbol="AMD", partition=1)
+    ahead = Trade(5, symbol="NVDA")
+    assert flags(watermarks, Trade(0.5), ahead, near)["MU", 1] == (True, False)
+    assert flags(watermarks, Trade(0.5), ahead, far)["MU", 1] == (False, False)
+    assert flags(watermarks, Trade(0.5), ahead)["MU", 1] == (True, True), "one is empty"
+
+
 def test_a_symbol_in_two_partitions_has_no_known_order() -> None:
     assert flags(HELD, Trade(0.1), Trade(5, partition=1))["MU", 1] == (False, True)
 

@@ -24,17 +24,21 @@ _HELD_BACK: Final = -(2**62)
 class Watermarks:
     """How the job's source subtasks see the trades topic; decides what event-time timers may do.
 
-    Watermarks are made per source subtask (not per partition), 2,001 ms behind the latest event
-    time that it has read, and an operator goes by its slowest subtask.
+    A watermark is 2,001 ms behind the latest event time read, and an operator goes by its slowest
+    subtask. The recorded rows of the production job (one subtask, three partitions) fit only
+    watermarks made per subtask, over all its partitions; a source that makes them per partition
+    goes by its slowest partition instead, so no partition can run ahead of another.
 
     Attributes:
         parallelism: parallelism of the job's sources.
         partitions: partitions of the trades topic.
+        per_partition: whether the source makes watermarks per partition.
         out_of_order_ms: tolerated disorder.
     """
 
     parallelism: int = 1
     partitions: int = 3
+    per_partition: bool = False
     out_of_order_ms: int = OUT_OF_ORDER_MS
 
     @property
@@ -48,19 +52,24 @@ class Watermarks:
     @property
     def shared(self) -> bool:
         """Whether a subtask reads several partitions, so that one may run ahead of another."""
-        return self.parallelism < self.partitions
+        return self.parallelism < self.partitions and not self.per_partition
 
     def final(self, trades: pl.DataFrame) -> tuple[int, int]:
         """Return bounds of the watermark (ms) once everything has been read."""
         latest = trades.group_by("partition").agg(_event_ms().max())["event_ts"].to_list()
         if self.held_back or not latest:
             return _HELD_BACK, _HELD_BACK
-        slowest = min(latest) if len(latest) == self.partitions else _HELD_BACK
         behind = self.out_of_order_ms + 1
-        if self.parallelism == 1:
+        if self.parallelism == 1 and not self.per_partition:
             return max(latest) - behind, max(latest) - behind
-        high = max(latest) if self.shared else slowest
-        return slowest - behind, high - behind
+        slowest = min(latest) if len(latest) == self.partitions else _HELD_BACK
+        return slowest - behind, self._fastest(latest, slowest) - behind
+
+    def _fastest(self, latest: list[int], slowest: int) -> int:
+        if self.shared:
+            return max(latest)
+        # Whether a partition without records holds back a source that knows it, depends on it.
+        return min(latest) if self.per_partition else slowest
 
     def before_each(self, trades: pl.DataFrame) -> pl.Series:
         """Return for each trade an upper bound of the watermark (ms) when it is read."""

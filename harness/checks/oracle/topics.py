@@ -15,6 +15,7 @@ from confluent_kafka import (
 )
 
 from harness.core.errors import ServiceError
+from harness.core.waiting import WaitTimeoutError, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,6 +48,16 @@ _CONSUMER: Final = {
     "log_level": 2,
 }
 _CHUNK: Final = 20_000
+_TOPIC_SECONDS: Final = 3.0
+_LEADER_SECONDS: Final = 20.0
+_MOVING: Final = frozenset(
+    {
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+    }
+)
+"""Errors of a topic that is new, or of a partition that changes its leader; they pass."""
 
 
 def read_topic(
@@ -83,18 +94,51 @@ def read_topic(
 
 def _bounds(consumer: Consumer, topic: str, timeout: float) -> dict[int, tuple[int, int]]:
     """Return the earliest offset and the high watermark of each partition that has records."""
-    known = consumer.list_topics(topic, timeout=timeout).topics[topic]
-    if known.error is not None:
-        raise ServiceError(
-            f"topic {topic} cannot be read: {known.error}", hint="create the input topics first"
-        )
-    bounds = {
-        number: consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=timeout)
-        for number in known.partitions
-    }
+    partitions = _partitions(consumer, topic, timeout)
+    bounds = wait_until(
+        lambda: _offsets(consumer, topic, partitions, timeout),
+        what=f"the leaders of topic {topic}",
+        timeout=min(_LEADER_SECONDS, timeout),
+        holds=lambda found: len(found) == len(partitions),
+        hint="see the brokers' logs",
+    )
     if missing := [number for number, pair in bounds.items() if OFFSET_INVALID in pair]:
         raise ServiceError(f"topic {topic}: no offsets for partitions {missing}")
     return {number: pair for number, pair in bounds.items() if pair[0] < pair[1]}
+
+
+def _offsets(
+    consumer: Consumer, topic: str, partitions: list[int], timeout: float
+) -> dict[int, tuple[int, int]]:
+    """Return earliest offset and high watermark; nothing while leadership is on the move."""
+    try:
+        return {
+            number: consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=timeout)
+            for number in partitions
+        }
+    except KafkaException as error:
+        if error.args[0].code() in _MOVING:
+            return {}
+        raise
+
+
+def _partitions(consumer: Consumer, topic: str, timeout: float) -> list[int]:
+    """Return a topic's partitions; a new topic is not known to every broker at once."""
+    try:
+        known = wait_until(
+            lambda: consumer.list_topics(topic, timeout=timeout).topics[topic],
+            what=f"topic {topic}",
+            timeout=min(_TOPIC_SECONDS, timeout),
+            holds=lambda found: (
+                found.error is None and all(p.leader >= 0 for p in found.partitions.values())
+            ),
+        )
+    except WaitTimeoutError as error:
+        raise ServiceError(
+            f"topic {topic} cannot be read: it does not exist or has a partition without leader",
+            hint="kafka-topics.sh --describe tells which",
+        ) from error
+    return list(known.partitions)
 
 
 def _read(

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from harness.core.errors import ServiceError
 
@@ -83,6 +83,8 @@ class CommitReader:
                 "group.id": "unused-assign-only",
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
+                # What ends in compacted gaps or markers has no last record to wait for.
+                "enable.partition.eof": True,
                 "reconnect.backoff.max.ms": 200,
                 "log_level": 0,
             }
@@ -104,29 +106,34 @@ class CommitReader:
             TopicPartition(OFFSETS_TOPIC, number), timeout=_READ_TIMEOUT
         )
         position = max(self._positions.get(number, low), low)
-        self._consumer.assign([TopicPartition(OFFSETS_TOPIC, number, position)])
+        if position < high:
+            self._consumer.assign([TopicPartition(OFFSETS_TOPIC, number, position)])
         while position < high:
-            message = self._consumer.poll(_READ_TIMEOUT)
+            message = self._poll(number, position, high)
             if message is None:
-                raise ServiceError(
-                    f"{OFFSETS_TOPIC}-{number} gave nothing at offset {position} of {high} "
-                    f"for {_READ_TIMEOUT:g} s",
-                    hint="look at the brokers' logs",
-                )
-            if message.error():
-                raise ServiceError(f"{OFFSETS_TOPIC}-{number}: {message.error()}")
+                position = high
+                break
             position = message.offset() + 1
             commit = decode(message.key() or b"", message.value())
             if commit is not None:
                 yield commit
-            # Transaction markers and compacted gaps are never delivered; without this the loop
-            # would wait for an offset that does not come.
-            position = max(position, self._position(number))
         self._positions[number] = position
 
-    def _position(self, number: int) -> int:
-        (where,) = self._consumer.position([TopicPartition(OFFSETS_TOPIC, number)])
-        return int(where.offset)
+    def _poll(self, number: int, position: int, high: int) -> Any:  # noqa: ANN401 - untyped library
+        """Return the next record; None at the end of the partition."""
+        message = self._consumer.poll(_READ_TIMEOUT)
+        if message is None:
+            raise ServiceError(
+                f"{OFFSETS_TOPIC}-{number} gave nothing at offset {position} of {high} "
+                f"for {_READ_TIMEOUT:g} s",
+                hint="look at the brokers' logs",
+            )
+        error = message.error()
+        if error is None:
+            return message
+        if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
+            return None
+        raise ServiceError(f"{OFFSETS_TOPIC}-{number}: {error}")
 
     def close(self) -> None:
         """Disconnect."""

@@ -23,7 +23,11 @@ _NOT_FOUND: Final = 404
 
 
 class JobObserver:
-    """Remembers every run of the job that it sees, also after its JobManager is gone."""
+    """Remembers every run of the job that it sees, also after its JobManager is gone.
+
+    Attributes:
+        trouble: why the last look saw no job although there may be one; None if it did see.
+    """
 
     def __init__(self, url: str, kube: KubeClient, kubectl: Path, kubeconfig: Path) -> None:
         """Look at the JobManager at ``url``; ask its pod for the group through kubectl."""
@@ -32,6 +36,7 @@ class JobObserver:
         self._kubectl = [str(kubectl), f"--kubeconfig={kubeconfig}", "-n", _NAMESPACE]
         self._runs: dict[str, JobRun] = {}
         self._checkpoints: dict[str, int] = {}
+        self.trouble: str | None = None
 
     @property
     def runs(self) -> tuple[JobRun, ...]:
@@ -52,8 +57,11 @@ class JobObserver:
             run = self._runs.get(details.job_id) or self._new_run(details.job_id)
             run = replace(run, state=details.state)
             self._runs[run.job_id] = self._with_details(run)
-        except FlinkRestError:
+        except ServiceError as error:
+            # Between two runs nobody answers; only if that lasts is it worth telling.
+            self.trouble = str(error)
             return None
+        self.trouble = None
         return self._runs[details.job_id]
 
     def _new_run(self, job_id: str) -> JobRun:

@@ -81,7 +81,8 @@ class Monitor:
     def stop(self) -> None:
         """End all threads; what was collected stays."""
         self._end.set()
-        self._thread.join(10)
+        if self._thread.is_alive():
+            self._thread.join(10)
         for watcher in self._watchers:
             watcher.stop()
             if watcher.failure is not None:

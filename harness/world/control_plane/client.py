@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.core.audit import AuditEvent
 from harness.world.control_plane.model.errors import ApiError
@@ -91,7 +91,7 @@ class Client:
             kind,
             obj,
             lambda: self.store.replace(obj, subresource=subresource, field_manager=self.actor),
-            subresource,
+            subresource=subresource,
         )
 
     def patch(
@@ -121,8 +121,8 @@ class Client:
                 field_manager=self.actor,
                 force=force,
             ),
-            subresource,
-            patch,
+            subresource=subresource,
+            body=patch,
         )
 
     def delete(
@@ -149,8 +149,9 @@ class Client:
         kind: ResourceKind,
         obj: Object,
         act: Callable[[], Object],
+        *,
         subresource: str | None = None,
-        body: Any = None,  # noqa: ANN401 - a JSON value
+        body: Value = None,
     ) -> Object:
         outcome = "201" if verb == "create" else "200"
         metadata = obj.get("metadata") or {}

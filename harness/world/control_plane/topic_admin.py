@@ -21,7 +21,7 @@ from harness.core.waiting import wait_until
 from harness.world.services.kafka.client import admin_client
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
 _TIMEOUT: Final = 10.0
 _UNKNOWN: Final = "UNKNOWN_TOPIC_OR_PART"
@@ -48,6 +48,23 @@ class LiveTopic:
     config: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class NewTopicPlan:
+    """A topic to be created.
+
+    Attributes:
+        name: its name.
+        partitions: number of partitions.
+        replicas: replication factor.
+        config: its configuration.
+    """
+
+    name: str
+    partitions: int
+    replicas: int
+    config: Mapping[str, str]
+
+
 class TopicAdmin(Protocol):
     """What the topic operator asks of Kafka; every call may take seconds.
 
@@ -60,8 +77,8 @@ class TopicAdmin(Protocol):
     def describe(self, names: Collection[str]) -> dict[str, LiveTopic]:
         """Return those of the topics that exist."""
 
-    def create(self, name: str, partitions: int, replicas: int, config: Mapping[str, str]) -> None:
-        """Create a topic."""
+    def create(self, plans: Sequence[NewTopicPlan]) -> dict[str, TopicError]:
+        """Create topics in one request, and return why some were refused."""
 
     def delete(self, name: str) -> None:
         """Delete a topic."""
@@ -99,14 +116,26 @@ class KafkaTopicAdmin:
             if (description := _found(done)) is not None and configs[name] is not None
         }
 
-    def create(self, name: str, partitions: int, replicas: int, config: Mapping[str, str]) -> None:
+    def create(self, plans: Sequence[NewTopicPlan]) -> dict[str, TopicError]:
         """See ``TopicAdmin``."""
-        topic = NewTopic(name, partitions, replicas, config=dict(config))
-        _only(self._client.create_topics([topic], request_timeout=_TIMEOUT))
-        # The controller answers before every broker has learnt of the topic.
+        topics = [
+            NewTopic(plan.name, plan.partitions, plan.replicas, config=dict(plan.config))
+            for plan in plans
+        ]
+        refused = {}
+        for name, future in self._client.create_topics(topics, request_timeout=_TIMEOUT).items():
+            try:
+                _result(future)
+            except TopicError as error:
+                refused[name] = error
+        self._wait_known({plan.name for plan in plans} - refused.keys())
+        return refused
+
+    def _wait_known(self, names: set[str]) -> None:
+        # The controller answers before every broker has learnt of the topics.
         wait_until(
-            lambda: self.describe({name}),
-            what=f"topic {name} to be known",
+            lambda: names <= self._metadata().topics.keys(),
+            what=f"topics to be known: {', '.join(sorted(names))}",
             timeout=_TIMEOUT,
             expected=(TopicError,),
         )

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from harness.core.audit import AuditEvent
 from harness.core.errors import HarnessError
 from harness.world.control_plane.reconciler import Reconciler, condition, set_status
-from harness.world.control_plane.topic_admin import TopicError
+from harness.world.control_plane.topic_admin import NewTopicPlan, TopicError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from harness.core.audit import AuditTrail
     from harness.world.control_plane.client import Client
@@ -64,12 +64,16 @@ class TopicOperator(Reconciler):
         resources = {name: item for name, item in every.items() if _managed(item)}
         await self._drop_orphans(self._known - every.keys())
         self._known = set(resources)
-        brokers = await asyncio.to_thread(self._admin.brokers)
-        live = await asyncio.to_thread(self._admin.describe, set(resources))
+        active = {name: item for name, item in resources.items() if not _paused(item)}
+        plans = await self._plans(active)
+        live = await asyncio.to_thread(self._admin.describe, set(active))
+        refused = await self._create([plan for name, plan in plans.items() if name not in live])
+        if live.keys() < active.keys():
+            live = await asyncio.to_thread(self._admin.describe, set(active))
         failed = [
             name
-            for name, item in resources.items()
-            if not _paused(item) and not await self._settle(item, live.get(name), brokers)
+            for name, item in active.items()
+            if not await self._settle(item, plans[name], live.get(name), refused.get(name))
         ]
         if failed:
             raise TopicError(f"not reconciled: {', '.join(failed)}")
@@ -78,65 +82,77 @@ class TopicOperator(Reconciler):
         for name in sorted(await asyncio.to_thread(self._admin.describe, names)):
             await self._do("delete", name, None, partial(self._admin.delete, name))
 
-    async def _settle(self, item: Object, live: LiveTopic | None, brokers: int) -> bool:
+    async def _plans(self, resources: Mapping[str, Object]) -> dict[str, NewTopicPlan]:
+        """Return what each resource asks for, with no more replicas than there are brokers."""
+        brokers = await asyncio.to_thread(self._admin.brokers)
+        plans = {}
+        for name, item in resources.items():
+            spec, replicas = item["spec"], int(item["spec"]["replicas"])
+            if replicas > brokers:
+                self._capped[name] = (replicas, brokers)
+            plans[name] = NewTopicPlan(
+                name, int(spec["partitions"]), min(replicas, brokers), wanted_config(item)
+            )
+        return plans
+
+    async def _create(self, plans: Sequence[NewTopicPlan]) -> dict[str, TopicError]:
+        if not plans:
+            return {}
+        refused = await asyncio.to_thread(self._admin.create, plans)
+        for plan in plans:
+            body = {
+                "partitions": plan.partitions,
+                "replicas": plan.replicas,
+                "config": plan.config,
+            }
+            why = refused.get(plan.name)
+            self._record("create", plan.name, body, why.what if why else "ok")
+        return refused
+
+    async def _settle(
+        self,
+        item: Object,
+        plan: NewTopicPlan,
+        live: LiveTopic | None,
+        refusal: TopicError | None,
+    ) -> bool:
         """Bring one topic to its resource and say so in its status; False: try again."""
-        name = topic_name(item)
-        status: dict[str, Any] = {
-            "observedGeneration": item["metadata"]["generation"],
-            "topicName": name,
-        }
         try:
-            if await self._change(item, live, brokers):
-                live = (await asyncio.to_thread(self._admin.describe, {name})).get(name)
+            if live is None:
+                raise refusal or TopicError("the topic went away")
+            await self._change(plan, live)
             ready = condition("Ready", status=True)
         except NotSupportedError as error:
             ready = condition("Ready", status=False, reason="NotSupported", message=error.what)
         except TopicError as error:
             ready = condition("Ready", status=False, reason="KafkaError", message=error.what)
+        status: dict[str, Any] = {
+            "observedGeneration": item["metadata"]["generation"],
+            "topicName": plan.name,
+            "conditions": [ready],
+        }
         if live is not None:
             status["topicId"] = live.topic_id
-        set_status(self.client, "KafkaTopic", item, {**status, "conditions": [ready]})
+        set_status(self.client, "KafkaTopic", item, status)
         return ready.get("reason") != "KafkaError"
 
-    async def _change(self, item: Object, live: LiveTopic | None, brokers: int) -> bool:
-        name, spec = topic_name(item), item["spec"]
-        partitions, config = int(spec["partitions"]), wanted_config(item)
-        replicas = self._replicas(name, int(spec["replicas"]), brokers)
-        if live is None:
-            body = {"partitions": partitions, "replicas": replicas, "config": config}
-            await self._do(
-                "create", name, body, lambda: self._admin.create(name, partitions, replicas, config)
-            )
-            return True
-        _check_supported(live, partitions, replicas)
-        grown = await self._grow(name, live, partitions)
-        return await self._configure(name, live, config) or grown
+    async def _change(self, plan: NewTopicPlan, live: LiveTopic) -> None:
+        _check_supported(live, plan)
+        await self._grow(plan, live)
+        await self._configure(plan, live)
 
-    def _replicas(self, name: str, wanted: int, brokers: int) -> int:
-        """Cap the replication factor to the brokers that there are."""
-        if wanted > brokers:
-            self._capped[name] = (wanted, brokers)
-        return min(wanted, brokers)
+    async def _grow(self, plan: NewTopicPlan, live: LiveTopic) -> None:
+        total = plan.partitions
+        if total > live.partitions:
+            grow = partial(self._admin.add_partitions, plan.name, total)
+            await self._do("alter", plan.name, {"partitions": total}, grow)
 
-    async def _grow(self, name: str, live: LiveTopic, partitions: int) -> bool:
-        if partitions == live.partitions:
-            return False
-        await self._do(
-            "alter",
-            name,
-            {"partitions": partitions},
-            lambda: self._admin.add_partitions(name, partitions),
-        )
-        return True
-
-    async def _configure(self, name: str, live: LiveTopic, config: Mapping[str, str]) -> bool:
-        values = {key: value for key, value in config.items() if live.config.get(key) != value}
-        unset = sorted(live.config.keys() - config.keys())
-        if not values and not unset:
-            return False
-        body = {"config": values, "unset": unset}
-        await self._do("alter", name, body, lambda: self._admin.configure(name, values, unset))
-        return True
+    async def _configure(self, plan: NewTopicPlan, live: LiveTopic) -> None:
+        values = {k: value for k, value in plan.config.items() if live.config.get(k) != value}
+        unset = sorted(live.config.keys() - plan.config.keys())
+        if values or unset:
+            configure = partial(self._admin.configure, plan.name, values, unset)
+            await self._do("alter", plan.name, {"config": values, "unset": unset}, configure)
 
     async def _do(
         self, verb: str, name: str, body: dict[str, Any] | None, act: Callable[[], None]
@@ -148,9 +164,11 @@ class TopicOperator(Reconciler):
             outcome = error.what
             raise
         finally:
-            self._audit.record(
-                AuditEvent("kafka", self.client.actor, verb, f"topics/{name}", body, outcome)
-            )
+            self._record(verb, name, body, outcome)
+
+    def _record(self, verb: str, name: str, body: dict[str, Any] | None, outcome: str) -> None:
+        event = AuditEvent("kafka", self.client.actor, verb, f"topics/{name}", body, outcome)
+        self._audit.record(event)
 
     def differences(self) -> list[str]:
         """Return where topics differ from production because brokers are missing."""
@@ -189,10 +207,10 @@ def _paused(item: Object) -> bool:
     return _annotation(item, _PAUSED) == "true"
 
 
-def _check_supported(live: LiveTopic, partitions: int, replicas: int) -> None:
-    if partitions < live.partitions:
+def _check_supported(live: LiveTopic, plan: NewTopicPlan) -> None:
+    if plan.partitions < live.partitions:
         raise NotSupportedError("Decreasing partitions not supported")
-    if replicas != live.replicas:
+    if plan.replicas != live.replicas:
         raise NotSupportedError(
-            f"Replication factor change not supported: {live.replicas} to {replicas}"
+            f"Replication factor change not supported: {live.replicas} to {plan.replicas}"
         )

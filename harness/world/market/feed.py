@@ -157,14 +157,12 @@ class _Feed:
 
     def drain(self, until: int) -> None:
         """Wait until at most this many records are unconfirmed."""
-        left, deadline = len(self._producer), time.monotonic() + self._timeout + _GRACE_SECONDS
+        left, patience = len(self._producer), self._timeout + _GRACE_SECONDS
+        deadline = time.monotonic() + patience
         while left > until and not self._failures:
             self._producer.poll(_POLL_SECONDS)
             if len(self._producer) < left:
-                left, deadline = (
-                    len(self._producer),
-                    time.monotonic() + self._timeout + _GRACE_SECONDS,
-                )
+                left, deadline = len(self._producer), time.monotonic() + patience
             elif time.monotonic() > deadline:
                 self._failures.append(f"no acknowledgement in {self._timeout:g} s")
         self._check()

@@ -27,31 +27,31 @@ class ProfileSettings(BaseModel):
     )
 
     upgrade_mode: Literal["stateless", "savepoint", "last-state"] | None = Field(
-        None, description="spec.job.upgradeMode of the FlinkDeployment"
+        default=None, description="spec.job.upgradeMode of the FlinkDeployment"
     )
     group_id: str | None = Field(
-        None, min_length=1, description="steady-state consumer group (TA_GROUP_ID)"
+        default=None, min_length=1, description="steady-state consumer group (TA_GROUP_ID)"
     )
     auto_offset_reset: Literal["earliest", "latest", "none"] | None = Field(
-        None, description="steady-state reset policy (TA_AUTO_OFFSET_RESET)"
+        default=None, description="steady-state reset policy (TA_AUTO_OFFSET_RESET)"
     )
     argo_automation: Literal["manual", "auto"] | None = Field(
-        None, description="Argo CD: sync by hand, or automated with prune and selfHeal"
+        default=None, description="Argo CD: sync by hand, or automated with prune and selfHeal"
     )
 
-    brokers: int = Field(3, ge=1, le=9, description="number of Kafka brokers")
-    parallelism: int = Field(1, ge=1, le=16, description="parallelism of the job")
+    brokers: int = Field(default=3, ge=1, le=9, description="number of Kafka brokers")
+    parallelism: int = Field(default=1, ge=1, le=16, description="parallelism of the job")
     checkpoint_interval_ms: int = Field(
-        2000, ge=200, description="time between two checkpoints, milliseconds"
+        default=2000, ge=200, description="time between two checkpoints, milliseconds"
     )
     checkpoint_pause_ms: int = Field(
-        500, ge=0, description="shortest pause between two checkpoints, milliseconds"
+        default=500, ge=0, description="shortest pause between two checkpoints, milliseconds"
     )
     restart_delay_ms: int = Field(
-        500, ge=0, description="delay before the job restarts after a failure, milliseconds"
+        default=500, ge=0, description="delay before the job restarts after a failure, milliseconds"
     )
     topic_resync_ms: int = Field(
-        120_000, ge=100, description="time between two full passes of the topic operator"
+        default=120_000, ge=100, description="time between two full passes of the topic operator"
     )
 
     @classmethod

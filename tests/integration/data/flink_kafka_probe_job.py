@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 os.environ["HADOOP_CLASSPATH"] = os.environ["FLINK_TA_JARS"]  # before the client's JVM starts
 
@@ -28,7 +29,7 @@ def main() -> None:
         .build()
     )
     env.from_source(source, WatermarkStrategy.no_watermarks(), "probe-kafka-source").print()
-    print(f"job-id: {env.execute_async('kafka-probe').get_job_id()}", flush=True)
+    sys.stdout.write(f"job-id: {env.execute_async('kafka-probe').get_job_id()}\n")
 
 
 if __name__ == "__main__":

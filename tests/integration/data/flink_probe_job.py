@@ -5,20 +5,27 @@ Run as a program it submits itself to the cluster that ``FLINK_CONF_DIR`` names.
 
 from __future__ import annotations
 
+import sys
+from typing import TYPE_CHECKING, Any
+
 from pyflink.common import Types
-from pyflink.common.configuration import Configuration
+from pyflink.common.watermark_strategy import WatermarkStrategy
 from pyflink.datastream import KeyedProcessFunction, StreamExecutionEnvironment
 from pyflink.datastream.connectors.number_seq import NumberSequenceSource
 from pyflink.datastream.state import ValueStateDescriptor
 from pyflink.java_gateway import get_gateway
-from pyflink.common.watermark_strategy import WatermarkStrategy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
-class Count(KeyedProcessFunction):
-    def open(self, runtime_context):
+class Count(KeyedProcessFunction):  # type: ignore[misc]
+    """Says how often each key has come so far."""
+
+    def open(self, runtime_context: Any) -> None:
         self.count = runtime_context.get_state(ValueStateDescriptor("count", Types.LONG()))
 
-    def process_element(self, value, ctx):
+    def process_element(self, _value: int, _context: Any) -> Iterator[int]:
         count = (self.count.value() or 0) + 1
         self.count.update(count)
         yield count
@@ -42,7 +49,7 @@ def main() -> None:
     counted = numbers.key_by(lambda n: n % 4, Types.LONG()).process(Count(), Types.LONG())
     counted.filter(lambda n: n % 1000000 == 0).print()
     client = env.execute_async("probe")
-    print(f"job-id: {client.get_job_id()}", flush=True)
+    sys.stdout.write(f"job-id: {client.get_job_id()}\n")
 
 
 if __name__ == "__main__":

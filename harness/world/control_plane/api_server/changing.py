@@ -71,7 +71,7 @@ def _checked_body(exchange: Exchange) -> Object:
             f"the API version and kind in the data ({item['apiVersion']}, {item['kind']}) do not "
             f"match the expected ones ({kind.api_version}, {kind.kind})"
         )
-    metadata = item.get("metadata") or {}
+    metadata = {} if item.get("metadata") is None else item["metadata"]
     if not isinstance(metadata, dict):
         raise BadRequestError("json: cannot unmarshal metadata: it is not an object")
     item["metadata"] = metadata = dict(metadata)

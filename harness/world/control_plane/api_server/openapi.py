@@ -34,6 +34,8 @@ _METADATA: Final = {
     },
     "x-kubernetes-preserve-unknown-fields": True,
 }
+SWAGGER_PROTOBUF: Final = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+"""Media type in which kubectl wants the OpenAPI 2 document."""
 
 
 def index(kinds: Iterable[ResourceKind]) -> Object:
@@ -73,6 +75,21 @@ def swagger(kinds: Iterable[ResourceKind]) -> Object:
         "paths": paths,
         "definitions": {_name(kind): _schema(kind) for kind in every},
     }
+
+
+def swagger_protobuf() -> bytes:
+    """Return an OpenAPI 2 document without definitions, in protobuf (gnostic's ``Document``).
+
+    kubectl asks for it when it meets a kind that the other document lacks, and only needs it to
+    be readable.
+    """
+    title, version = b"Kubernetes", str(VERSION["gitVersion"]).encode()
+    info = _bytes_field(1, title) + _bytes_field(2, version)
+    return _bytes_field(1, b"2.0") + _bytes_field(2, info) + _bytes_field(8, b"")
+
+
+def _bytes_field(number: int, content: bytes) -> bytes:
+    return bytes([number << 3 | 2, len(content)]) + content
 
 
 def _prefix(kind: ResourceKind) -> str:

@@ -9,6 +9,7 @@ import orjson
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from harness.world.control_plane.api_server import protobuf
 from harness.world.control_plane.model.errors import ApiError, BadRequestError, NotFoundError
 
 if TYPE_CHECKING:
@@ -160,6 +161,8 @@ async def read_body(request: web.Request) -> Value:
     media = request.content_type if "Content-Type" in request.headers else ""
     if media in _JSON_TYPES or media.endswith("+json"):
         return _json(content)
+    if media == protobuf.MEDIA_TYPE:
+        return protobuf.decode(content)
     if media.endswith("yaml"):
         return _yaml(content)
     raise ApiError(

@@ -164,18 +164,20 @@ class ApiServer:
     def _general(self, request: web.Request) -> web.Response | None:
         """Answer what is not about one resource: health, version, discovery, OpenAPI."""
         parts = request.path.strip("/").split("/")
-        kinds = self._store.kinds.values()
         match parts:
             case ["healthz" | "livez" | "readyz"]:
                 return web.Response(text="ok")
             case ["version"]:
                 return answer(discovery.VERSION)
-            case ["openapi", "v2"]:
-                return answer(openapi.swagger(kinds))
-            case ["openapi", "v3", *rest]:
-                return self._openapi(rest)
+            case ["openapi", *rest]:
+                return self._openapi(request, rest)
             case ["api"] | ["apis"]:
                 return self._groups(request, core=parts == ["api"])
+        return self._resources(parts)
+
+    def _resources(self, parts: list[str]) -> web.Response | None:
+        kinds = self._store.kinds.values()
+        match parts:
             case ["api", version]:
                 found = discovery.resource_list(kinds, "", version)
             case ["apis", group]:
@@ -183,15 +185,26 @@ class ApiServer:
             case ["apis", group, version]:
                 found = discovery.resource_list(kinds, group, version)
             case _:
-                return None
+                found = None
         return answer(found) if found else None
 
-    def _openapi(self, rest: list[str]) -> web.Response | None:
+    def _openapi(self, request: web.Request, rest: list[str]) -> web.Response | None:
         kinds = self._store.kinds.values()
-        if not rest:
-            return answer(openapi.index(kinds))
-        group, version = (rest[1], rest[-1]) if rest[0] == "apis" else ("", rest[-1])
-        found = discovery.groups(kinds).get(group, {}).get(version)
+        match rest:
+            case ["v2"] if openapi.SWAGGER_PROTOBUF in request.headers.get("Accept", ""):
+                # An @ is no part of a media type that clients can parse.
+                headers = {"Content-Type": openapi.SWAGGER_PROTOBUF.replace("@", ".")}
+                return web.Response(body=openapi.swagger_protobuf(), headers=headers)
+            case ["v2"]:
+                return answer(openapi.swagger(kinds))
+            case ["v3"]:
+                return answer(openapi.index(kinds))
+            case ["v3", "api", version]:
+                found = discovery.groups(kinds)[""].get(version)
+            case ["v3", "apis", group, version]:
+                found = discovery.groups(kinds).get(group, {}).get(version)
+            case _:
+                found = None
         return answer(openapi.document(found)) if found else None
 
     def _groups(self, request: web.Request, *, core: bool) -> web.Response:

@@ -8,6 +8,7 @@ made good here, so that everything outside sees application mode.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -119,12 +120,14 @@ class Application:
         self._processes: Processes | None = None
         self._previous_log: ManagedProcess | None = None
         self._task: asyncio.Task[None] | None = None
-        self._closing = False
+        self._closing = asyncio.Event()
         self._restarts = 0
+        self._last_exit_code: int | None = None
         self._rest_up = False
         self._job_submitted = False
         self._failure_to_show: str | None = None
         self._task_manager_pods: list[str] = []
+        self._environment: dict[str, str] = {}
         self._task_managers_made = 0
 
     def deploy(self) -> None:
@@ -134,12 +137,12 @@ class Application:
 
     async def close(self) -> None:
         """End the processes and forget the pods; the API's objects stay."""
-        self._closing = True
+        self._closing.set()
+        # Not cancelled: a start in another thread would go on, and nobody would end what it
+        # started. Without its processes, whatever the task waits for ends soon.
         await self._stop_processes()
         if self._task is not None:
-            self._task.cancel()
             await asyncio.wait([self._task])
-        # A start that was under way in a thread has ended by now.
         await self._stop_processes()
         self._forget_pods()
 
@@ -148,7 +151,12 @@ class Application:
 
         Right after a crash the failure is shown once, as the real operator sees it when it
         happens to look between the failure and the JobManager's exit.
+
+        Raises:
+            HarnessError: what stopped the cluster's own task, which nobody else would tell.
         """
+        if self._task is not None and self._task.done() and not self._closing.is_set():
+            self._task.result()
         if job_id is not None and self._failure_to_show is not None:
             failure, self._failure_to_show = self._failure_to_show, None
             return Observation(
@@ -180,16 +188,16 @@ class Application:
         return Deployment.AVAILABLE if shows else Deployment.STARTING
 
     async def _live(self) -> None:
-        while not self._closing:
+        while not self._closing.is_set():
             try:
-                await self._start()
+                await self._come_up()
                 await self._watch()
                 self._crashed(_KILLED, None)
             except ContainerConfigError:
                 self._objects.show_job_manager(
                     "Pending", ready=False, waiting="CreateContainerConfigError"
                 )
-                await asyncio.sleep(self._around.pace.first_back_off)
+                await self._pause(self._around.pace.first_back_off)
                 continue
             except JobSubmissionError as error:
                 self._crashed(_FAILED_RESTORE, error.cause)
@@ -197,17 +205,27 @@ class Application:
                 self._crashed(1, None)
             await self._back_off()
 
-    async def _start(self) -> None:
+    async def _come_up(self) -> None:
         self._processes = processes = self._make()
+        for step in (self._start, self._wait_for_slots, self._start_job):
+            if not self._closing.is_set():
+                await step(processes)
+
+    async def _start(self, processes: Processes) -> None:
         await asyncio.to_thread(processes.start)
         self._register(self._objects.job_manager_pod, processes.job_manager)
-        self._objects.show_job_manager(ready=False, restarts=self._restarts)
+        self._show(ready=False)
+
+    async def _wait_for_slots(self, processes: Processes) -> None:
         await asyncio.to_thread(processes.wait_ready, self._around.pace.ready_timeout)
         self._rest_up = True
-        self._objects.show_job_manager(ready=True, restarts=self._restarts)
+        self._show(ready=True)
         for process in processes.task_managers:
-            self._add_task_manager(process)
+            self._task_manager_pods.append(self._show_task_manager(process))
+
+    async def _start_job(self, processes: Processes) -> None:
         await asyncio.to_thread(self._submit, processes)
+        self._failure_to_show = None
         self._job_submitted = True
 
     def _make(self) -> Processes:
@@ -217,6 +235,7 @@ class Application:
         )
         configuration = {"parallelism.default": str(spec.parallelism)} | spec.configuration
         changed = self._around.edge.overlay(environment, configuration)
+        self._environment = changed[0]
         return self._around.launcher(self._name, *changed)
 
     def _submit(self, processes: Processes) -> None:
@@ -230,8 +249,10 @@ class Application:
         """Return when the JobManager has died; replace TaskManagers that die meanwhile."""
         idle_since: float | None = None
         clock = asyncio.get_running_loop().time
-        while self.processes.job_manager.running:
-            await asyncio.sleep(self._around.pace.probe)
+        while not self._closing.is_set() and self.processes.job_manager.running:
+            await self._pause(self._around.pace.probe)
+            if self._closing.is_set():
+                return
             ended = await asyncio.to_thread(_job_ended, self.processes, self.submission.job_id)
             idle_since = (idle_since or clock()) if ended else None
             if idle_since is None:
@@ -253,35 +274,41 @@ class Application:
             self._remove_pod(self._task_manager_pods.pop())
 
     def _crashed(self, exit_code: int, cause: str | None) -> None:
-        if self._closing:
+        if self._closing.is_set():
             return
         self._rest_up = self._job_submitted = False
         self._failure_to_show = cause
         self._restarts += 1
         while self._task_manager_pods:
             self._remove_pod(self._task_manager_pods.pop())
+        self._last_exit_code = exit_code
+        self._show(ready=False, waiting="CrashLoopBackOff")
+
+    def _show(self, *, ready: bool, waiting: str | None = None) -> None:
         self._objects.show_job_manager(
-            ready=False,
-            waiting="CrashLoopBackOff",
+            ready=ready,
+            waiting=waiting,
             restarts=self._restarts,
-            last_exit_code=exit_code,
+            last_exit_code=self._last_exit_code,
         )
 
     async def _back_off(self) -> None:
-        if self._closing:
+        if self._closing.is_set():
             return
         processes, self._processes = self._processes, None
         if processes is not None:
             await asyncio.to_thread(processes.stop)
             self._previous_log = processes.job_manager
-        await asyncio.sleep(self._around.pace.back_off(self._restarts))
+        await self._pause(self._around.pace.back_off(self._restarts))
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but no longer than until the cluster is closed."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._closing.wait(), seconds)
 
     async def _stop_processes(self) -> None:
         if self._processes is not None:
             await asyncio.to_thread(self._processes.stop)
-
-    def _add_task_manager(self, process: ManagedProcess) -> None:
-        self._task_manager_pods.append(self._show_task_manager(process))
 
     def _show_task_manager(self, process: ManagedProcess) -> str:
         self._task_managers_made += 1
@@ -293,6 +320,7 @@ class Application:
     def _register(self, pod: str, process: ManagedProcess) -> None:
         previous = self._previous_log
         backing = PodBacking(
+            environment=self._environment,
             log=process.log,
             previous_log=previous.log if previous and process.name == previous.name else None,
             processes=(process,),

@@ -22,6 +22,8 @@ from harness.world.control_plane.flink_operator.objects import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from harness.world.control_plane.client import Client
     from harness.world.control_plane.flink_operator.clusters import ClusterRef, Submission
     from harness.world.control_plane.flink_operator.launching import Launcher, PodEdge, Rest
@@ -122,6 +124,13 @@ class ProcessClusters:
         if application is None:
             raise ServiceError(f"{cluster.namespace}/{cluster.name} is not deployed")
         return application
+
+
+def _savepoint_directory(configuration: Mapping[str, str]) -> str:
+    for key in _SAVEPOINT_KEYS:
+        if configuration.get(key):
+            return configuration[key]
+    raise ServiceError(f"no savepoint directory: {_SAVEPOINT_KEYS[0]} is not set")
 
 
 def _stop_with_savepoint(rest: Rest, job_id: str, directory: str) -> str:

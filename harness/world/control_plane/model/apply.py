@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
@@ -10,6 +10,7 @@ from harness.world.control_plane.model.documents import copied
 from harness.world.control_plane.model.errors import ConflictError
 from harness.world.control_plane.model.keyed_lists import (
     entry_key,
+    has_keys,
     is_keyed,
     is_set,
     same_entry,
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from harness.world.control_plane.model.kinds import Object, ResourceKind, Value
     from harness.world.control_plane.model.ownership import Owner, Path
+_KUBECTL: Final = "kubectl"
+_LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 def applied(
@@ -45,19 +48,34 @@ def applied(
     now = leaves(current, built_in=kind.built_in)
     held = owners(current)
     contested = _contested(wanted, now, held, owner)
-    if contested and not force:
-        raise ConflictError.fields(
-            [(_shown(other, kind), dotted(path)) for other, path in contested]
-        )
+    allowed = _last_applied(kind, current, now) if owner.manager == _KUBECTL else set()
+    refused = [(other, path) for other, path in contested if path not in allowed]
+    if refused and not force:
+        raise ConflictError.fields([(_shown(other, kind), dotted(path)) for other, path in refused])
     lost = {path for _, path in contested}
     fields = {other: paths - lost for other, paths in held.items() if other != owner}
     shared: set[Path] = set().union(*fields.values()) if fields else set()
-    given_up = held.get(owner, set()) - wanted.keys() - shared
+    # A leaf that is no leaf any more, an empty map that others have filled, is left alone.
+    given_up = (held.get(owner, set()) - wanted.keys() - shared) & now.keys()
     merged = _merged(copied(current), intent, "", built_in=kind.built_in)
-    for path in given_up:
-        _remove(merged, path)
+    for path in sorted(given_up, key=_identifies):
+        _remove(merged, path, only_alone=_identifies(path))
     fields[owner] = set(wanted)
     return merged, fields
+
+
+def _last_applied(kind: ResourceKind, current: Object, now: Mapping[Path, Value]) -> set[Path]:
+    """Return the fields that still are as the client-side ``kubectl apply`` left them.
+
+    The real server lets kubectl's server-side apply take these over without a conflict.
+    """
+    annotations = current["metadata"].get("annotations") or {}
+    try:
+        applied_before = orjson.loads(annotations.get(_LAST_APPLIED, "{}"))
+    except orjson.JSONDecodeError:
+        return set()
+    before = leaves(applied_before, built_in=kind.built_in)
+    return {path for path, value in before.items() if path in now and now[path] == value}
 
 
 def _contested(
@@ -98,6 +116,8 @@ def _merged_list(
 ) -> list[Value]:
     if is_set(name):
         return [*target, *(member for member in intent if member not in target)]
+    if not intent and has_keys(name, built_in=built_in):
+        return list(target)
     if not is_keyed(name, intent, built_in=built_in):
         return [copied(entry) for entry in intent]
     result = list(target)
@@ -111,13 +131,25 @@ def _merged_list(
     return result
 
 
-def _remove(document: Value, path: Path) -> None:
-    """Remove a leaf, and the containers that it leaves empty."""
+def _identifies(path: Path) -> bool:
+    """Whether a leaf is the key of a list's entry: it goes last, and not while others remain."""
+    entry = path[-2] if len(path) > 1 else ""
+    return entry.startswith("k:") and path[-1].removeprefix("f:") in orjson.loads(entry[2:])
+
+
+def _remove(document: Value, path: Path, *, only_alone: bool) -> None:
+    """Remove a leaf, and the containers that it leaves empty.
+
+    Args:
+        document: where to remove it from.
+        path: the way to it.
+        only_alone: keep it while there is something beside it.
+    """
     position = _position(document, path[0])
-    if position is None:
+    if position is None or (only_alone and len(path) == 1 and len(document) > 1):
         return
     if len(path) > 1:
-        _remove(document[position], path[1:])
+        _remove(document[position], path[1:], only_alone=only_alone)
     if len(path) == 1 or document[position] in ({}, []):
         del document[position]
 

@@ -33,8 +33,17 @@ def entry_key(name: str, entry: Value, *, built_in: bool) -> str | None:
     """Return which field identifies an entry of the list ``name``; None if it has no identity."""
     if not isinstance(entry, dict):
         return None
-    keys = (_BUILT_IN if built_in else _EVERYWHERE).get(name, ())
+    keys = _keys(name, built_in=built_in)
     return next((key for key in keys if key in entry), None)
+
+
+def has_keys(name: str, *, built_in: bool) -> bool:
+    """Whether entries of the list ``name`` have an identity."""
+    return bool(_keys(name, built_in=built_in))
+
+
+def _keys(name: str, *, built_in: bool) -> tuple[str, ...]:
+    return (_BUILT_IN if built_in else _EVERYWHERE).get(name, ())
 
 
 def is_set(name: str) -> bool:

@@ -42,6 +42,14 @@ _SERVER_FIELDS: Final = (
     "name",
     "resourceVersion",
 )
+_OMITTED_WHEN_EMPTY: Final = (
+    "labels",
+    "annotations",
+    "finalizers",
+    "ownerReferences",
+    "managedFields",
+    "creationTimestamp",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +104,9 @@ def _metadata(item: Object) -> Object:
     metadata = item.setdefault("metadata", {})
     if not isinstance(metadata, dict):
         raise BadRequestError("json: cannot unmarshal metadata: it is not an object")
+    for name in _OMITTED_WHEN_EMPTY:
+        if not metadata.get(name, True):
+            del metadata[name]
     return metadata
 
 

@@ -21,6 +21,8 @@ _TOKEN: Final = re.compile(
 )
 _REPLICATED: Final = re.compile(r"Replicated(\w*MergeTree)$")
 
+_NAME: Final = re.compile(r"""[\w'`"]""")
+
 
 @dataclass(frozen=True, slots=True)
 class LocalDdl:
@@ -100,9 +102,9 @@ def _cluster_clause(tokens: list[str], position: int) -> int | None:
     name = _next_solid(tokens, word + 1)
     if name >= len(tokens):
         return None
-    if tokens[name] != "{":
-        return name + 1
-    return _after(tokens, name, "{", "}")
+    if tokens[name] == "{":
+        return _after(tokens, name, "{", "}")
+    return name + 1 if _NAME.match(tokens[name]) else None
 
 
 def _engine_arguments(tokens: list[str], position: int) -> tuple[int, str]:

@@ -16,7 +16,10 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 _LISTEN = (
     "SYSTEM START LISTEN HTTP; SYSTEM START LISTEN TCP; "
@@ -63,7 +66,7 @@ def _serve(data: Path, pipe: Path) -> str | None:
     return answer.error_message() or None
 
 
-def _load_library() -> Any:
+def _load_library() -> ModuleType:
     """Load the wheel's library (570 MB) by itself.
 
     The package around it would first open a database of its own, with our configuration, after

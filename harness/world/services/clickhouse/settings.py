@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 HTTP_PORT: Final = 8123
 NATIVE_PORT: Final = 9000
 
-Tree = dict[str, "str | Tree"]
+Tree = dict[str, "str | list[str] | Tree"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +92,20 @@ def users_config(user: str, password: str) -> str:
         "profile": "default",
         "quota": "default",
     }
-    # The library itself connects as "default", from no address; nobody else can.
-    library: Tree = {**account, "password_sha256_hex": "", "networks": {"ip": "::1"}}
-    library["password"] = library.pop("password_sha256_hex")
+    # The library itself connects as "default", without a password: that user may do what starts
+    # the listeners and nothing else.
+    grants = [
+        "GRANT SYSTEM LISTEN ON *.*",
+        "GRANT FILE ON *.*",
+        "GRANT CREATE TEMPORARY TABLE ON *.*",
+    ]
+    library: Tree = {
+        "password": "",
+        "networks": {"ip": "127.0.0.0/8"},
+        "profile": "default",
+        "quota": "default",
+        "grants": {"query": grants},
+    }
     return _document(
         {
             "profiles": {"default": profile},
@@ -113,8 +124,8 @@ def _document(content: Tree) -> str:
 
 def _fill(parent: ET.Element, content: Tree) -> None:
     for name, value in content.items():
-        element = ET.SubElement(parent, name)
-        if isinstance(value, str):
-            element.text = value
+        if isinstance(value, dict):
+            _fill(ET.SubElement(parent, name), value)
         else:
-            _fill(element, value)
+            for text in [value] if isinstance(value, str) else value:
+                ET.SubElement(parent, name).text = text

@@ -16,6 +16,8 @@ import subprocess
 import uuid
 from typing import TYPE_CHECKING, Final
 
+from harness.core.errors import ServiceError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -35,9 +37,20 @@ class ClassArchives:
     """
 
     def __init__(self, runtime: FlinkRuntime) -> None:
-        """Look at the JVM and the class path; nothing is written yet."""
+        """Look at the JVM and the class path; nothing is written yet.
+
+        Raises:
+            ServiceError: when the JRE or a jar is not there.
+        """
         self._java = runtime.java
-        self.directory = runtime.cache / "class-data" / fingerprint(runtime)
+        try:
+            self.directory = runtime.cache / "class-data" / fingerprint(runtime)
+        except OSError as error:
+            raise ServiceError(
+                f"a part of Flink is missing: {error.strerror}",
+                where=str(error.filename),
+                hint="run the set-up again",
+            ) from error
         self._writing: dict[str, Path] = {}
 
     def options(self, role: str) -> list[str]:

@@ -10,8 +10,6 @@ import uuid
 from typing import TYPE_CHECKING, Final
 
 from harness.core.errors import ServiceError
-from harness.core.waiting import wait_until
-from harness.world.network import taken
 from harness.world.processes import ManagedProcess
 from harness.world.services.flink import commands
 from harness.world.services.flink.archives import ClassArchives
@@ -19,11 +17,13 @@ from harness.world.services.flink.configuration import (
     cluster_configuration,
     submission_settings,
     write_configuration,
+    write_worker_program,
 )
 from harness.world.services.flink.errors import FlinkRestError
 from harness.world.services.flink.leftovers import end_leftovers
 from harness.world.services.flink.rest import FlinkRest
 from harness.world.services.flink.submission import run_client
+from harness.world.services.starting import check_free, wait_alive
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,6 +56,9 @@ class FlinkCluster:
         Args:
             spec: what it is made of.
             runtime: programs it is made from.
+
+        Raises:
+            ServiceError: when one of them is not there.
         """
         self.spec = spec
         self.rest = FlinkRest(spec.addresses.flink_rest)
@@ -106,7 +109,7 @@ class FlinkCluster:
             ServiceError: when a port is taken or a process cannot be started.
         """
         with self._lock:
-            self._check_ports()
+            check_free(self.name, self.spec.ports())
             self._prepare()
             self._processes = self._describe()
             try:
@@ -115,15 +118,6 @@ class FlinkCluster:
             except ServiceError:
                 self._end(0.0)
                 raise
-
-    def _check_ports(self) -> None:
-        busy = list(taken(self.spec.ports()))
-        if busy:
-            raise ServiceError(
-                f"{self.name} cannot start, taken by another program: {', '.join(busy)}",
-                where=busy[0],
-                hint="end that program, or give the world another network",
-            )
 
     def _prepare(self) -> None:
         layout = self._layout
@@ -135,6 +129,7 @@ class FlinkCluster:
                 plugin.symlink_to(self._runtime.s3_plugin)
             layout.hosts.write_text(self.spec.hosts_file.read_text() + _own_names())
             write_configuration(layout.configuration, self.configuration)
+            write_worker_program(self.spec, self._runtime)
         except OSError as error:
             raise ServiceError(
                 f"{self.name} cannot write its files: {error}", where=str(layout.root)
@@ -171,19 +166,14 @@ class FlinkCluster:
             WaitTimeoutError: when the slots do not register in time.
         """
         wanted = self.spec.task_managers * self.spec.slots
-        wait_until(
-            self._registered_slots,
+        wait_alive(
+            (self.job_manager, *self.task_managers),
+            lambda: self.rest.overview().slots_total,
             what=f"{wanted} slots of {self.name}",
             timeout=timeout,
             holds=lambda slots: slots >= wanted,
             expected=(FlinkRestError,),
-            hint=f"see {self.spec.logs}/{self.name}-*.log",
         )
-
-    def _registered_slots(self) -> int:
-        for process in (self.job_manager, *self.task_managers):
-            process.check_running()
-        return self.rest.overview().slots_total
 
     def submit(
         self,

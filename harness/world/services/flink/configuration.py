@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from harness.world.services.flink.spec import (
@@ -14,11 +16,11 @@ from harness.world.services.flink.spec import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from harness.world.services.flink.runtime import FlinkRuntime
     from harness.world.services.flink.spec import FlinkClusterSpec
 
+_WORKER_GUARD: Final = Path(__file__).with_name("worker.py")
 _EXPORTED: Final = (
     "java.base/sun.net.util",
     "java.rmi/sun.rmi.registry",
@@ -128,13 +130,32 @@ def _memory(spec: FlinkClusterSpec) -> dict[str, str]:
 
 
 def _paths(spec: FlinkClusterSpec, runtime: FlinkRuntime) -> dict[str, str]:
-    python = str(runtime.python)
     return {
         "io.tmp.dirs": str(spec.directory / "tmp"),
         "env.java.opts.all": " ".join(MODULE_OPTIONS),
-        "python.executable": python,
-        "python.client.executable": python,
+        "python.executable": str(worker_program(spec)),
+        "python.client.executable": str(runtime.python),
     }
+
+
+def worker_program(spec: FlinkClusterSpec) -> Path:
+    """Return the program that TaskManagers start as the Python interpreter."""
+    return spec.directory / "worker-python"
+
+
+def write_worker_program(spec: FlinkClusterSpec, runtime: FlinkRuntime) -> None:
+    """Write that program: workers run under ``worker.py``, everything else runs as it is.
+
+    Raises:
+        OSError: when the directory cannot be written.
+    """
+    python, guard = shlex.quote(str(runtime.python)), shlex.quote(str(_WORKER_GUARD))
+    program = worker_program(spec)
+    program.write_text(
+        "#!/bin/sh\n"
+        f'case "$1" in -m) exec {python} -P {guard} "$@" ;; *) exec {python} "$@" ;; esac\n'
+    )
+    program.chmod(0o755)
 
 
 def task_manager_settings(spec: FlinkClusterSpec, number: int) -> dict[str, str]:

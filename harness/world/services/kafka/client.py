@@ -9,7 +9,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 _LOGGER: Final = logging.getLogger(__name__)
 
@@ -28,14 +28,21 @@ def admin_client(bootstrap: str) -> AdminClient:
     return AdminClient(client_settings(bootstrap), logger=_LOGGER)
 
 
-def seen_brokers(bootstrap: str) -> Callable[[], list[int]]:
-    """Return a probe that tells which brokers a client sees; none while it sees no cluster."""
-    client = admin_client(bootstrap)
+def seen_brokers(addresses: Sequence[str]) -> Callable[[], int]:
+    """Return a probe: how many brokers every one of the given brokers knows of.
 
-    def probe() -> list[int]:
+    Each is asked through a client of its own, because the others still count a broker that was
+    killed until its session ends, and so take one that is just being started for ready.
+
+    Args:
+        addresses: host and port of each broker to ask.
+    """
+    clients = [admin_client(address) for address in addresses]
+
+    def probe() -> int:
         try:
-            return sorted(client.list_topics(timeout=1).brokers)
+            return min(len(client.list_topics(timeout=1).brokers) for client in clients)
         except KafkaException:
-            return []
+            return 0
 
     return probe

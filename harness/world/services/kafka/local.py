@@ -105,7 +105,7 @@ class LocalKafka:
             write_node(self._directory, name, properties, checkpoint)
 
     def wait_ready(self, timeout: float = 60.0) -> None:
-        """Wait until a client sees every broker.
+        """Wait until every broker answers and knows of all others.
 
         Args:
             timeout: seconds.
@@ -116,8 +116,8 @@ class LocalKafka:
         """
         wait_alive(
             self.processes,
-            seen_brokers(self.bootstrap),
-            holds=lambda seen: len(seen) == self._addresses.brokers,
+            seen_brokers(self._addresses.kafka_brokers),
+            holds=lambda seen: seen == self._addresses.brokers,
             what=f"{self._addresses.brokers} Kafka brokers to answer at {self.bootstrap}",
             timeout=timeout,
         )

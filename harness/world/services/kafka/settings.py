@@ -70,6 +70,9 @@ def controller_properties(addresses: Addresses, data: Path) -> dict[str, str]:
         "listeners": f"CONTROLLER://{addresses.kafka_controller}",
         **_shared(addresses, data),
         **_COMMON,
+        # The controller too: from its own min.insync.replicas it makes the cluster-wide default,
+        # which wins over the brokers' files.
+        **_replication(addresses.brokers),
     }
 
 

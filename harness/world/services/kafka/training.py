@@ -56,7 +56,7 @@ def _train(addresses: Addresses, jars: Sequence[Path], options: list[str]) -> No
         )
         try:
             node.start()
-            seen = seen_brokers(addresses.kafka_bootstrap)
+            seen = seen_brokers(addresses.kafka_brokers)
             wait_alive([node], seen, what="Kafka's training run", timeout=120)
         finally:
             node.stop(grace=60)  # the JVM writes the cache as it ends

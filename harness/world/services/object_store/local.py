@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import sys
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final, Self
 
 import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -131,7 +133,7 @@ class LocalObjectStore:
 
     def client(self) -> S3Client:
         """Return a new S3 client that talks to this world and to nothing else."""
-        return boto3.client(
+        return _isolated_session().client(
             "s3",
             endpoint_url=self.url,
             region_name=REGION,
@@ -157,3 +159,12 @@ class LocalObjectStore:
     def stop(self) -> None:
         """End the server and forget all objects."""
         self.processes[0].stop()
+
+
+def _isolated_session() -> boto3.session.Session:
+    """Return a session that reads neither the user's AWS files nor AWS_PROFILE."""
+    unset = (None, None, None, None)
+    nothing = (None, None, os.devnull, None)
+    variables = {"profile": unset, "config_file": nothing, "credentials_file": nothing}
+    core = botocore.session.Session(session_vars=variables)
+    return boto3.session.Session(botocore_session=core)
