@@ -42,7 +42,7 @@ def encode_microbar(bar: Microbar) -> bytes:
             "c": bar.close,
             "v": bar.volume,
             "vwap": bar.vwap,
-            "count": bar.count,
+            "count": bar.trades,
             "version": VERSION,
         },
     )

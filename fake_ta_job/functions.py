@@ -15,6 +15,7 @@ from fake_ta_job.records import UndecodableError, decode_bar, decode_quote, deco
 from fake_ta_job.rows import MICROBAR_COLUMNS, SIGNAL_COLUMNS, microbar_row, signal_row
 from fake_ta_job.semantics import Session, Signal, add_bar, add_trade
 from fake_ta_job.state import Cell, DeferredState
+from fake_ta_job.tables import PACK_SEPARATOR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,9 +88,7 @@ class Microbars(KeyedProcessFunction):  # type: ignore[misc] # pyflink is not ty
         self._buckets = Cell(backend, context, "bucket", Types.PICKLED_BYTE_ARRAY())
         self._seqs = Cell(backend, context, "seq", Types.LONG())
 
-    def process_element(
-        self, value: str, context: KeyedProcessFunction.Context
-    ) -> Iterator[Row]:
+    def process_element(self, value: str, context: KeyedProcessFunction.Context) -> Iterator[Row]:
         """Take one record of the trades topic."""
         try:
             trade = decode_trade(value)
@@ -143,7 +142,7 @@ def envelope(bar: Microbar) -> str:
             "c": bar.close,
             "v": bar.volume,
             "vwap": bar.vwap,
-            "count": bar.count,
+            "count": bar.trades,
             "t": end,
         },
         "isFinal": True,
@@ -151,6 +150,16 @@ def envelope(bar: Microbar) -> str:
         "version": 1,
     }
     return orjson.dumps(document).decode()
+
+
+def last_quote(pack: str) -> Quote | None:
+    """Return the last decodable quote of a pack."""
+    for text in reversed(pack.split(PACK_SEPARATOR)):
+        try:
+            return decode_quote(text)
+        except UndecodableError as error:
+            LOG.warning("quote dropped: %s", error)
+    return None
 
 
 class Signals(KeyedProcessFunction):  # type: ignore[misc] # pyflink is not typed
@@ -167,18 +176,18 @@ class Signals(KeyedProcessFunction):  # type: ignore[misc] # pyflink is not type
         self._quotes = Cell(backend, context, "quote", Types.PICKLED_BYTE_ARRAY())
         self._sessions = Cell(backend, context, "session", Types.PICKLED_BYTE_ARRAY())
 
-    def process_element(
-        self, value: str, context: KeyedProcessFunction.Context
-    ) -> Iterator[Row]:
-        """Take one quote, microbar or 1-minute bar."""
+    def process_element(self, value: str, context: KeyedProcessFunction.Context) -> Iterator[Row]:
+        """Take a pack of quotes, a microbar or a 1-minute bar."""
         symbol, text = context.get_current_key(), value[1:]
+        if value[0] == QUOTE_TAG:
+            quote = last_quote(text)
+            if quote is not None:
+                self._quotes.put(symbol, quote)
+            return
         try:
-            if value[0] == QUOTE_TAG:
-                self._quotes.put(symbol, decode_quote(text))
-            else:
-                yield self._emit(symbol, text)
+            yield self._emit(symbol, text)
         except UndecodableError as error:
-            LOG.warning("record dropped: %s", error)
+            LOG.warning("bar dropped: %s", error)
 
     def _emit(self, symbol: str, text: str) -> Row:
         bar = decode_bar(text)

@@ -13,7 +13,7 @@ import math
 from array import array
 from bisect import bisect_right
 from decimal import Decimal
-from functools import lru_cache
+from functools import cache
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -139,7 +139,7 @@ class History:
         last_of_time = times[1:] != times[:-1]
         if last_of_time.all():
             return closes, offsets
-        keep = np.append(last_of_time, True)  # noqa: FBT003 - numpy has no name for it
+        keep = np.append(last_of_time, True)
         return closes[keep], offsets[keep]
 
     def _price(self, offset: float) -> float:
@@ -190,7 +190,7 @@ def _exponential(count: int, alpha: float) -> Vector:
     return weights
 
 
-@lru_cache(maxsize=None)
+@cache
 def _averages(count: int) -> Vector:
     """Weights of EMA12, EMA26, MACD, its signal line and the histogram over ``count`` values."""
     fast, slow = _exponential(count, _FAST), _exponential(count, _SLOW)
@@ -203,7 +203,7 @@ def _averages(count: int) -> Vector:
     return np.stack((fast, slow, macd, signal, macd - signal))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _wilder(count: int) -> Vector:
     """Weights of Wilder's average over the ``count - 1`` moves between ``count`` values.
 

@@ -73,9 +73,7 @@ def _build(environment: StreamExecutionEnvironment, config: JobConfig) -> None:
     microbars = builder.operator(
         _key_by(trades), Microbars(), microbar_type(), uid="ta-microbars", name=tables.MICROBARS
     )
-    inputs = builder.quotes().union(
-        builder.source("bars1m", BAR_TAG), builder.forward(microbars)
-    )
+    inputs = builder.quotes().union(builder.source("bars1m", BAR_TAG), builder.forward(microbars))
     settings = Settings(config.vwap_seconds, config.volatility_bars)
     builder.operator(
         _key_by(inputs), Signals(settings), signal_type(), uid="ta-signals", name=tables.SIGNALS
@@ -92,9 +90,9 @@ class _Builder:
         self._inserts = table_environment.create_statement_set()
 
     def quotes(self) -> DataStream:
-        """Return key and tagged value of the last quotes."""
+        """Return key and tagged pack of quotes."""
         self._tables.execute_sql(tables.source_table("quotes", self._config))
-        return self._keyed(self._tables.sql_query(tables.last_quotes(QUOTE_TAG)), timed=False)
+        return self._keyed(self._tables.sql_query(tables.packed_quotes(QUOTE_TAG)), timed=False)
 
     def source(self, role: str, tag: str) -> DataStream:
         """Return key and tagged value of each record of a raw topic, with its event time."""
@@ -121,7 +119,13 @@ class _Builder:
         return stream
 
     def operator(
-        self, stream: KeyedStream, function: Any, kind: Any, *, uid: str, name: str  # noqa: ANN401
+        self,
+        stream: KeyedStream,
+        function: Any,
+        kind: Any,
+        *,
+        uid: str,
+        name: str,
     ) -> str:
         """Add a keyed operator and its two sinks; return the name of its output's view."""
         output = stream.process(function, kind).name(uid).uid(uid)

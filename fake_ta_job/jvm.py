@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyflink.java_gateway import get_gateway
 
+if TYPE_CHECKING:
+    from py4j.java_gateway import JavaObject
+
 
 def call(
-    owner: str, method: str, target: Any, *arguments: tuple[Any, Any]  # noqa: ANN401 - Java objects
-) -> Any:  # noqa: ANN401 - a Java object
+    owner: str, method: str, target: JavaObject | None, *arguments: tuple[JavaObject, JavaObject]
+) -> JavaObject:
     """Call a Java method that is not public.
 
     Args:
@@ -28,7 +31,7 @@ def call(
     return found.invoke(target, values)
 
 
-def load_class(name: str) -> Any:  # noqa: ANN401 - a Java object
+def load_class(name: str) -> JavaObject:
     """Return a Java class of the client's class path."""
     gateway: Any = get_gateway()
     return gateway.jvm.Thread.currentThread().getContextClassLoader().loadClass(name)

@@ -69,7 +69,7 @@ def microbar_row(bar: Microbar) -> tuple[Value, ...]:
         bar.close,
         bar.volume,
         bar.vwap,
-        bar.count,
+        bar.trades,
     )
 
 

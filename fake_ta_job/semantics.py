@@ -8,10 +8,14 @@ earlier ones too, closes the open bucket; nothing is late; nothing is deduplicat
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from fake_ta_job.indicators import History, Indicators, Settings
-from fake_ta_job.records import SECOND_US, Bar, Quote, Trade
+from fake_ta_job.indicators import History
+from fake_ta_job.records import SECOND_US, Bar
+
+if TYPE_CHECKING:
+    from fake_ta_job.indicators import Indicators, Settings
+    from fake_ta_job.records import Quote, Trade
 
 SOURCE: Final = "ta"
 WINDOW: Final = "PT1S"
@@ -70,7 +74,7 @@ class Bucket:
             close=self._close,
             volume=self._volume,
             vwap=self._turnover / self._volume if self._volume else None,
-            count=self._count,
+            trades=self._count,
         )
 
 
@@ -87,7 +91,7 @@ class Microbar(NamedTuple):
     close: float
     volume: float
     vwap: float | None
-    count: int
+    trades: int
 
     @property
     def end_us(self) -> int:

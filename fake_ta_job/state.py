@@ -72,7 +72,11 @@ class Cell:
     """
 
     def __init__(
-        self, backend: DeferredState, context: RuntimeContext, name: str, kind: Any  # noqa: ANN401
+        self,
+        backend: DeferredState,
+        context: RuntimeContext,
+        name: str,
+        kind: Any,  # noqa: ANN401
     ) -> None:
         """Declare the state.
 

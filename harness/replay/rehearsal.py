@@ -115,6 +115,7 @@ class Rehearsal:
             settings=texts(self._settings),
             network=self._variants.network,
             keep=self._result.resolved.run.keep,
+            runbook=self._result.document.absolute(),
         )
         world = World(spec, self._on_world_event)
         memory = _MemoryMeter(world_id)

@@ -89,5 +89,15 @@ class Addresses:
         }
 
     def hosts_file(self) -> str:
-        """Return the content of a hosts file, for ``-Djdk.net.hosts.file``."""
-        return "".join(f"{address} {name}\n" for name, address in self.hosts().items())
+        """Return the content of a hosts file, for ``-Djdk.net.hosts.file``.
+
+        Kafka's names have a line for each broker, so that clients find one that lives.
+        """
+        lines = [f"{address} {name}\n" for name, address in self.hosts().items()]
+        others = [
+            f"{self.host(11 + number)} {name}\n"
+            for name in self.hosts()
+            if name.startswith("kafka-kafka-")
+            for number in range(1, self.brokers)
+        ]
+        return "".join([*lines, *others])

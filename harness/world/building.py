@@ -60,6 +60,9 @@ Emit = Callable[..., None]
 ROOT: Final = Path(__file__).parents[2]
 """Directory that holds the packages ``harness`` and ``fake_ta_job``."""
 
+RUNBOOK_IN_REPOSITORY: Final = "argocd/applications/torghut/README.md"
+"""Where production keeps the document."""
+
 JOB_PYTHON_VARIABLE: Final = "TORGHUT_JOB_PYTHON"
 _NAMESPACES: Final = ("argocd", "kafka", "torghut", "rook-ceph", "knative-serving")
 _RECONCILE: Final = timedelta(milliseconds=500)
@@ -141,8 +144,16 @@ class Building:
         self._stripped = local.stripped
         self._edge = LocalPodEdge(self._addresses, self._settings, self._ddl)
         self._repository = ManifestRepository.create(
-            root / "repository", self._profile, self._settings, self._audit
+            root / "repository",
+            self._profile,
+            self._settings,
+            self._audit,
+            documents=self._documents(),
         )
+
+    def _documents(self) -> dict[str, bytes]:
+        runbook = self._spec.runbook
+        return {} if runbook is None else {RUNBOOK_IN_REPOSITORY: runbook.read_bytes()}
 
     def _make_services(self) -> None:
         root, logs, world_id = self._spec.root, self._spec.logs, self._spec.world_id

@@ -20,7 +20,10 @@ def main() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         sys.exit(f"parent process {parent} is gone")
-    os.execvp(program[0], program)  # noqa: S606 - becoming the program is the point
+    try:
+        os.execvp(program[0], program)  # noqa: S606 - becoming the program is the point
+    except OSError as error:
+        sys.exit(f"{program[0]}: {error.strerror}")
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ class WorldSpec:
         network: loopback network (``127.x.y``) to use; None picks a free one.
         keep: leave ``root`` in place at the end.
         detached: live until told to stop; otherwise the world ends with its maker.
+        runbook: document that stands in the manifests' repository, where production has it.
     """
 
     world_id: str
@@ -37,6 +38,7 @@ class WorldSpec:
     network: str | None = None
     keep: bool = False
     detached: bool = False
+    runbook: Path | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON-like form."""
@@ -45,7 +47,7 @@ class WorldSpec:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> WorldSpec:
         """Make a spec from what ``to_json`` returned."""
-        return cls(**_paths(data, ("root", "logs", "audit")))
+        return cls(**_paths(data, ("root", "logs", "audit", "runbook")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,4 +115,4 @@ def _plain(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _paths(data: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
-    return {key: Path(value) if key in keys else value for key, value in data.items()}
+    return {key: Path(v) if key in keys and v is not None else v for key, v in data.items()}

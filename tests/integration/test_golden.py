@@ -17,7 +17,6 @@ import pytest
 from confluent_kafka import (
     Consumer,
     ConsumerGroupTopicPartitions,
-    Message,
     Producer,
     TopicPartition,
 )
@@ -35,6 +34,9 @@ from harness.world.services.kafka import LocalKafka
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from confluent_kafka import (
+        Message,
+    )
     from confluent_kafka.admin import AdminClient
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]

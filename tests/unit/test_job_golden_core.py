@@ -8,14 +8,12 @@ import math
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fake_ta_job.indicators import History, Settings
+from fake_ta_job.indicators import Settings
 from fake_ta_job.records import (
-    Bar,
-    Quote,
     UndecodableError,
     decode_bar,
     decode_envelope,
@@ -24,7 +22,15 @@ from fake_ta_job.records import (
     parse_time,
 )
 from fake_ta_job.rows import MICROBAR_COLUMNS, SIGNAL_COLUMNS, microbar_row, signal_row
-from fake_ta_job.semantics import Bucket, Session, Signal, add_bar, add_trade
+from fake_ta_job.semantics import Session, Signal, add_bar, add_trade
+
+if TYPE_CHECKING:
+    from fake_ta_job.indicators import History
+    from fake_ta_job.records import (
+        Bar,
+        Quote,
+    )
+    from fake_ta_job.semantics import Bucket
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden"
 TAPES = ("in-order", "disorder")

@@ -454,8 +454,8 @@ def test_a_crash_that_nobody_saw_is_forgotten_once_the_job_runs(tmp_path: Path) 
             world.submit_errors = [gone]
             await world.deploy(restore_from="s3a://b/chk-6")
             await until(lambda: len(world.made) == 2 and bool(world.pod_names("taskmanager")))
-            await until(lambda: world.made[1].submitted is not None)
-            await asyncio.sleep(0.05)
+            application = world.clusters._applications[world.ref]
+            await until(lambda: application._job_submitted)
             job = (await world.observe()).job
             assert job is not None
             assert job.state == "RUNNING"
