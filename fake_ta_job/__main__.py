@@ -6,10 +6,12 @@ import logging
 import os
 import sys
 from pathlib import Path
+from typing import Final
 
 from fake_ta_job.config import ConfigError, JobConfig
 
-_USAGE = 2
+_USAGE: Final = 2
+_SHARED_ARCHIVE: Final = "-XX:SharedArchiveFile="
 
 
 def main() -> int:
@@ -54,8 +56,9 @@ def _without_class_archives(options: str) -> str:
     """
     kept = []
     for option in options.split():
-        if option.startswith("-XX:SharedArchiveFile="):
-            kept.append(option.partition(os.pathsep)[0])
+        if option.startswith(_SHARED_ARCHIVE):
+            lowest = option.removeprefix(_SHARED_ARCHIVE).partition(os.pathsep)[0]
+            kept.append(_SHARED_ARCHIVE + lowest)
         elif not option.startswith("-XX:ArchiveClassesAtExit="):
             kept.append(option)
     return " ".join(kept)

@@ -16,6 +16,8 @@ from fake_ta_job.jvm import call, load_class
 from fake_ta_job.tables import COLUMNS, insert_into_clickhouse
 
 if TYPE_CHECKING:
+    from py4j.java_gateway import JavaObject
+
     from fake_ta_job.config import ClickHouseConfig
 
 LOG: Final = logging.getLogger(__name__)
@@ -79,7 +81,7 @@ def jdbc_sink(name: str, config: ClickHouseConfig) -> Sink:
     return Sink(builder.buildAtLeastOnce(_connection(config)))
 
 
-def _statement_builder(name: str) -> Any:  # noqa: ANN401 - a Java object
+def _statement_builder(name: str) -> JavaObject:
     gateway: Any = get_gateway()
     jvm = gateway.jvm
     columns = COLUMNS[name]
@@ -95,7 +97,7 @@ def _sql_type(column: str) -> int:
     return int({"String": types.VARCHAR, "Long": types.BIGINT, "Double": types.DOUBLE}[kind])
 
 
-def _execution(config: ClickHouseConfig) -> Any:  # noqa: ANN401 - a Java object
+def _execution(config: ClickHouseConfig) -> JavaObject:
     jvm: Any = get_gateway().jvm
     options = jvm.org.apache.flink.connector.jdbc.JdbcExecutionOptions.builder()
     options.withBatchSize(config.batch_size)
@@ -104,7 +106,7 @@ def _execution(config: ClickHouseConfig) -> Any:  # noqa: ANN401 - a Java object
     return options.build()
 
 
-def _connection(config: ClickHouseConfig) -> Any:  # noqa: ANN401 - a Java object
+def _connection(config: ClickHouseConfig) -> JavaObject:
     jvm: Any = get_gateway().jvm
     options = jvm.org.apache.flink.connector.jdbc.JdbcConnectionOptions
     builder = options.JdbcConnectionOptionsBuilder()

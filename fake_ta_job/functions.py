@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-import orjson
 from pyflink.common import Row, Types
 from pyflink.datastream import KeyedProcessFunction
 
 from fake_ta_job.avro import encode_microbar, encode_signal
-from fake_ta_job.records import UndecodableError, decode_bar, decode_quote, decode_trade, instant
-from fake_ta_job.rows import MICROBAR_COLUMNS, SIGNAL_COLUMNS, microbar_row, signal_row
+from fake_ta_job.records import UndecodableError, decode_bar, decode_trade, last_quote
+from fake_ta_job.rows import (
+    MICROBAR_COLUMNS,
+    SIGNAL_COLUMNS,
+    microbar_envelope,
+    microbar_row,
+    signal_row,
+)
 from fake_ta_job.semantics import Session, Signal, add_bar, add_trade
 from fake_ta_job.state import Cell, DeferredState
-from fake_ta_job.tables import PACK_SEPARATOR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pyflink.common.typeinfo import TypeInformation
     from pyflink.datastream import RuntimeContext
 
     from fake_ta_job.indicators import History, Settings
     from fake_ta_job.records import Quote, Trade
-    from fake_ta_job.semantics import Bucket, Microbar
+    from fake_ta_job.semantics import Bucket
 
 LOG: Final = logging.getLogger(__name__)
 BAR_TAG: Final = "B"
@@ -53,20 +58,20 @@ FORWARD_COLUMN: Final = "forward"
 VALUE_COLUMN: Final = "avro"
 
 
-def column_type(name: str) -> Any:  # noqa: ANN401 - pyflink is not typed
+def column_type(name: str) -> TypeInformation:
     """Return the Flink type of a table column."""
     if name in _TEXT:
         return Types.STRING()
     return Types.LONG() if name in _WHOLE else Types.DOUBLE()
 
 
-def _row_type(columns: tuple[str, ...], **more: Any) -> Any:  # noqa: ANN401 - pyflink is not typed
+def _row_type(columns: tuple[str, ...], **more: TypeInformation) -> TypeInformation:
     return Types.ROW_NAMED(
         [*columns, *more], [*(column_type(name) for name in columns), *more.values()]
     )
 
 
-def microbar_type() -> Any:  # noqa: ANN401 - pyflink is not typed
+def microbar_type() -> TypeInformation:
     """Type of what ``ta-microbars`` emits: the table row, the signals' input, the Avro value."""
     return _row_type(
         MICROBAR_COLUMNS,
@@ -74,7 +79,7 @@ def microbar_type() -> Any:  # noqa: ANN401 - pyflink is not typed
     )
 
 
-def signal_type() -> Any:  # noqa: ANN401 - pyflink is not typed
+def signal_type() -> TypeInformation:
     """Type of what ``ta-signals`` emits: the table row and the Avro value."""
     return _row_type(SIGNAL_COLUMNS, **{VALUE_COLUMN: Types.PRIMITIVE_ARRAY(Types.BYTE())})
 
@@ -85,8 +90,8 @@ class Microbars(KeyedProcessFunction):  # type: ignore[misc] # pyflink is not ty
     def open(self, context: RuntimeContext) -> None:
         """Declare the state."""
         backend = DeferredState.of(context)
-        self._buckets = Cell(backend, context, "bucket", Types.PICKLED_BYTE_ARRAY())
-        self._seqs = Cell(backend, context, "seq", Types.LONG())
+        self._buckets: Cell[Bucket] = Cell(backend, context, "bucket", Types.PICKLED_BYTE_ARRAY())
+        self._seqs: Cell[int] = Cell(backend, context, "seq", Types.LONG())
 
     def process_element(self, value: str, context: KeyedProcessFunction.Context) -> Iterator[Row]:
         """Take one record of the trades topic."""
@@ -122,44 +127,7 @@ class Microbars(KeyedProcessFunction):  # type: ignore[misc] # pyflink is not ty
         seq = (self._seqs.get(symbol) or 0) + 1
         self._seqs.put(symbol, seq)
         bar = bucket.close(symbol, seq, time.time_ns() // 1000)
-        return Row(*microbar_row(bar), BAR_TAG + envelope(bar), encode_microbar(bar))
-
-
-def envelope(bar: Microbar) -> str:
-    """Return a microbar as the envelope that the signals operator reads."""
-    end = instant(bar.end_us)
-    document = {
-        "ingestTs": instant(bar.ingest_us),
-        "eventTs": end,
-        "feed": "alpaca",
-        "channel": "trades",
-        "symbol": bar.symbol,
-        "seq": bar.seq,
-        "payload": {
-            "o": bar.open,
-            "h": bar.high,
-            "l": bar.low,
-            "c": bar.close,
-            "v": bar.volume,
-            "vwap": bar.vwap,
-            "count": bar.trades,
-            "t": end,
-        },
-        "isFinal": True,
-        "source": "ta",
-        "version": 1,
-    }
-    return orjson.dumps(document).decode()
-
-
-def last_quote(pack: str) -> Quote | None:
-    """Return the last decodable quote of a pack."""
-    for text in reversed(pack.split(PACK_SEPARATOR)):
-        try:
-            return decode_quote(text)
-        except UndecodableError as error:
-            LOG.warning("quote dropped: %s", error)
-    return None
+        return Row(*microbar_row(bar), BAR_TAG + microbar_envelope(bar), encode_microbar(bar))
 
 
 class Signals(KeyedProcessFunction):  # type: ignore[misc] # pyflink is not typed
@@ -172,9 +140,11 @@ class Signals(KeyedProcessFunction):  # type: ignore[misc] # pyflink is not type
     def open(self, context: RuntimeContext) -> None:
         """Declare the state."""
         backend = DeferredState.of(context)
-        self._histories = Cell(backend, context, "bars", Types.PICKLED_BYTE_ARRAY())
-        self._quotes = Cell(backend, context, "quote", Types.PICKLED_BYTE_ARRAY())
-        self._sessions = Cell(backend, context, "session", Types.PICKLED_BYTE_ARRAY())
+        self._histories: Cell[History] = Cell(backend, context, "bars", Types.PICKLED_BYTE_ARRAY())
+        self._quotes: Cell[Quote] = Cell(backend, context, "quote", Types.PICKLED_BYTE_ARRAY())
+        self._sessions: Cell[Session] = Cell(
+            backend, context, "session", Types.PICKLED_BYTE_ARRAY()
+        )
 
     def process_element(self, value: str, context: KeyedProcessFunction.Context) -> Iterator[Row]:
         """Take a pack of quotes, a microbar or a 1-minute bar."""
@@ -191,10 +161,10 @@ class Signals(KeyedProcessFunction):  # type: ignore[misc] # pyflink is not type
 
     def _emit(self, symbol: str, text: str) -> Row:
         bar = decode_bar(text)
-        history: History = add_bar(self._histories.get(symbol), bar, self._settings)
+        history = add_bar(self._histories.get(symbol), bar, self._settings)
         session = (self._sessions.get(symbol) or Session()).add(bar)
         self._histories.put(symbol, history)
         self._sessions.put(symbol, session)
-        quote: Quote | None = self._quotes.get(symbol)
+        quote = self._quotes.get(symbol)
         signal = Signal(bar, history.indicators(self._settings), session.vwap, quote)
         return Row(*signal_row(signal), encode_signal(signal))

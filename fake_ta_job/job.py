@@ -24,7 +24,9 @@ from fake_ta_job.indicators import Settings
 from fake_ta_job.jvm import call, load_class
 
 if TYPE_CHECKING:
-    from pyflink.datastream import DataStream
+    from pyflink.common.typeinfo import TypeInformation
+    from pyflink.datastream import DataStream, KeyedProcessFunction
+    from pyflink.table import Table
 
     from fake_ta_job.config import JobConfig
 
@@ -101,13 +103,9 @@ class _Builder:
 
     def forward(self, microbars: str) -> DataStream:
         """Return microbars as the signals operator takes them."""
-        return self._keyed(
-            self._tables.sql_query(
-                f"SELECT `symbol`, `{FORWARD_COLUMN}` AS `value`, `rowtime` FROM `{microbars}`"  # noqa: S608 - names are constants
-            )
-        )
+        return self._keyed(self._tables.sql_query(tables.forwarded(microbars, FORWARD_COLUMN)))
 
-    def _keyed(self, table: Any, *, timed: bool = True) -> DataStream:  # noqa: ANN401 - not typed
+    def _keyed(self, table: Table, *, timed: bool = True) -> DataStream:
         schema = Schema.new_builder().column("symbol", "STRING").column("value", "STRING")
         if timed:
             schema = schema.column_by_metadata("rowtime", "TIMESTAMP_LTZ(3)")
@@ -121,8 +119,8 @@ class _Builder:
     def operator(
         self,
         stream: KeyedStream,
-        function: Any,
-        kind: Any,
+        function: KeyedProcessFunction,
+        kind: TypeInformation,
         *,
         uid: str,
         name: str,
@@ -146,7 +144,7 @@ class _Builder:
         self._inserts.attach_as_datastream()
 
 
-def _declare_type(stream: DataStream, kind: Any) -> None:  # noqa: ANN401 - pyflink is not typed
+def _declare_type(stream: DataStream, kind: TypeInformation) -> None:
     """Say that the rows of a table's stream are plain rows; Python operators take no others."""
     argument = (load_class(_TYPE), kind.get_java_type_info())
     transformation = stream._j_data_stream.getTransformation()  # noqa: SLF001 - no public way

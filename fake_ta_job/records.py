@@ -6,6 +6,7 @@ lacks a required field, or whose field has another type, is undecodable: the job
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeVar
@@ -15,6 +16,10 @@ import orjson
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_US: Final = 86_400_000_000
 SECOND_US: Final = 1_000_000
+PACK_SEPARATOR: Final = "\x1e"
+"""Between the records of a pack; no JSON text can hold this control character."""
+
+LOG: Final = logging.getLogger(__name__)
 _T = TypeVar("_T")
 _HEAD_TEXTS: Final = ("feed", "channel", "symbol")
 
@@ -157,6 +162,16 @@ def decode_quote(text: str | bytes) -> Quote:
         _count(payload, "bs"),
         _count(payload, "as"),
     )
+
+
+def last_quote(pack: str) -> Quote | None:
+    """Return the last decodable quote of a pack."""
+    for text in reversed(pack.split(PACK_SEPARATOR)):
+        try:
+            return decode_quote(text)
+        except UndecodableError as error:
+            LOG.warning("quote dropped: %s", error)
+    return None
 
 
 def decode_bar(text: str | bytes) -> Bar:

@@ -1,10 +1,12 @@
-"""Rows of the two ClickHouse tables, in the order of the columns of ``schema_s.sql``."""
+"""What the operators write: rows in the order of ``schema_s.sql``, and the microbar's envelope."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from fake_ta_job.records import SECOND_US, table_time
+import orjson
+
+from fake_ta_job.records import SECOND_US, instant, table_time
 from fake_ta_job.semantics import SOURCE, VERSION, WINDOW
 
 if TYPE_CHECKING:
@@ -111,3 +113,30 @@ def _imbalance(signal: Signal) -> tuple[float | None, ...]:
         quote.bid_sz,
         quote.ask_sz,
     )
+
+
+def microbar_envelope(bar: Microbar) -> str:
+    """Return a microbar as the envelope that the signals operator reads."""
+    end = instant(bar.end_us)
+    document = {
+        "ingestTs": instant(bar.ingest_us),
+        "eventTs": end,
+        "feed": "alpaca",
+        "channel": "trades",
+        "symbol": bar.symbol,
+        "seq": bar.seq,
+        "payload": {
+            "o": bar.open,
+            "h": bar.high,
+            "l": bar.low,
+            "c": bar.close,
+            "v": bar.volume,
+            "vwap": bar.vwap,
+            "count": bar.trades,
+            "t": end,
+        },
+        "isFinal": True,
+        "source": SOURCE,
+        "version": VERSION,
+    }
+    return orjson.dumps(document).decode()

@@ -11,12 +11,16 @@ bundle has no public hook. The restore test of the job proves that nothing gets 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pyflink.datastream.state import ValueStateDescriptor
 
 if TYPE_CHECKING:
+    from pyflink.common import Row
+    from pyflink.common.typeinfo import TypeInformation
     from pyflink.datastream import RuntimeContext
+
+T = TypeVar("T")
 
 
 class DeferredState:
@@ -27,8 +31,8 @@ class DeferredState:
 
     def __init__(self, backend: Any) -> None:  # noqa: ANN401 - pyflink is not typed
         """Take over a backend of PyFlink's."""
-        self._cells: list[Cell] = []
-        self._key: Any = None
+        self._cells: list[Cell[Any]] = []
+        self._key: Row = None
         self._switch = backend.set_current_key
         self._commit = backend.commit
         backend.set_current_key = self._remember
@@ -40,23 +44,23 @@ class DeferredState:
         """Take over the backend of an operator."""
         return cls(context._keyed_state_backend)  # noqa: SLF001 - no public way
 
-    def add(self, cell: Cell) -> None:
+    def add(self, cell: Cell[Any]) -> None:
         """Flush this cell too when a bundle ends."""
         self._cells.append(cell)
 
-    def enter(self, key: Any) -> None:  # noqa: ANN401 - a row of PyFlink's
+    def enter(self, key: Row) -> None:
         """Make a key the backend's current one."""
         self._switch(key)
 
     @property
-    def key(self) -> Any:  # noqa: ANN401 - a row of PyFlink's
+    def key(self) -> Row:
         """The key of the event at hand."""
         return self._key
 
-    def _remember(self, key: Any) -> None:  # noqa: ANN401 - a row of PyFlink's
+    def _remember(self, key: Row) -> None:
         self._key = key
 
-    def _current(self) -> Any:  # noqa: ANN401 - a row of PyFlink's
+    def _current(self) -> Row:
         return self._key
 
     def _flush(self) -> None:
@@ -65,7 +69,7 @@ class DeferredState:
         self._commit()
 
 
-class Cell:
+class Cell(Generic[T]):
     """One named value state, with the values of all keys that this worker has seen.
 
     It lives as long as the operator, so a restored job begins without it and reads from Flink.
@@ -76,7 +80,7 @@ class Cell:
         backend: DeferredState,
         context: RuntimeContext,
         name: str,
-        kind: Any,  # noqa: ANN401
+        kind: TypeInformation,
     ) -> None:
         """Declare the state.
 
@@ -88,18 +92,18 @@ class Cell:
         """
         self._backend = backend
         self._state = context.get_state(ValueStateDescriptor(name, kind))
-        self._values: dict[str, Any] = {}
-        self._changed: dict[str, Any] = {}
+        self._values: dict[str, T | None] = {}
+        self._changed: dict[str, Row] = {}
         backend.add(self)
 
-    def get(self, key: str) -> Any:  # noqa: ANN401 - whatever the state holds
+    def get(self, key: str) -> T | None:
         """Return the value of the current key, None when there is none."""
         if key not in self._values:
             self._backend.enter(self._backend.key)
             self._values[key] = self._state.value()
         return self._values[key]
 
-    def put(self, key: str, value: Any) -> None:  # noqa: ANN401 - whatever the state holds
+    def put(self, key: str, value: T | None) -> None:
         """Set the value of the current key; None clears it."""
         self._values[key] = value
         self._changed[key] = self._backend.key

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from fake_ta_job.records import PACK_SEPARATOR
 from fake_ta_job.rows import MICROBAR_COLUMNS, SIGNAL_COLUMNS
 
 if TYPE_CHECKING:
@@ -14,9 +15,6 @@ if TYPE_CHECKING:
 MICROBARS: Final = "ta_microbars"
 SIGNALS: Final = "ta_signals"
 COLUMNS: Final = {MICROBARS: MICROBAR_COLUMNS, SIGNALS: SIGNAL_COLUMNS}
-
-PACK_SEPARATOR: Final = "\x1e"
-"""Between the records of a pack; no JSON text can hold this control character."""
 
 # The SQL connector carries a relocated Kafka client, login modules included.
 _LOGIN_MODULES: Final = "org.apache.flink.kafka.shaded.org.apache.kafka.common.security"
@@ -95,6 +93,11 @@ def keyed_input(role: str, tag: str) -> str:
 SELECT `symbol`, '{tag}' || `value` AS `value`, `event_time` AS `rowtime`
 FROM `{source_name(role)}`
 WHERE `symbol` IS NOT NULL AND `event_time` IS NOT NULL"""  # noqa: S608 - names are constants
+
+
+def forwarded(name: str, column: str) -> str:
+    """Return the query for one column of an operator's output, keyed again."""
+    return f"SELECT `symbol`, `{column}` AS `value`, `rowtime` FROM `{name}`"  # noqa: S608 - constants
 
 
 def sink_table(name: str, config: JobConfig) -> str:

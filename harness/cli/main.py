@@ -43,6 +43,8 @@ def _command(function: Callable[..., None]) -> Callable[..., None]:
     def run(*args: object, **options: object) -> None:
         try:
             function(*args, **options)
+        except typer.Exit:
+            raise
         except HarnessError as error:
             _say(_message(error))
             sys.exit(error.exit_status)

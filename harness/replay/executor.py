@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import sys
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -149,7 +150,7 @@ class WorldExecutor:
         finally:
             client.close()
         value = rows[0][0] if rows and rows[0] else None
-        self.answers.append((sql, None if value is None else str(value)))
+        self.answers.append((sql, as_text(value)))
         self._record("query", "clickhouse", {"sql": sql}, f"{len(rows)} rows")
         return rows
 
@@ -181,6 +182,14 @@ class WorldExecutor:
             spec = self._kube.get(*_FLINK)["spec"]
             return str(int(spec.get("restartNonce") or 0) + 1)
         raise UsageError(f"nothing is known of {name!r}", hint="known: next-restart-nonce")
+
+
+def as_text(value: object) -> str | None:
+    """Return an answer as text; instants in UTC with milliseconds, so that texts compare."""
+    if isinstance(value, datetime):
+        utc = value.astimezone(UTC) if value.tzinfo else value
+        return utc.replace(tzinfo=None).isoformat(" ", "milliseconds")
+    return None if value is None else str(value)
 
 
 def clickhouse_client(state: WorldState) -> Any:  # noqa: ANN401 - an untyped library

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import jinja2
 import orjson
 
+from harness.report.plot import HEIGHT, WIDTH, lag_plot
+
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from harness.report.journal import Journal, SampleInfo
-
-WIDTH, HEIGHT = 640, 120
+    from harness.report.journal import Journal
 
 
 def write_html(journal: Journal, path: Path) -> None:
     """Write ``journal`` to ``path``."""
+    path.write_text(html_page(journal), encoding="utf-8", errors="replace")
+
+
+def html_page(journal: Journal) -> str:
+    """Return the page; everything that comes from the journal is escaped."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("harness.report"),
         autoescape=True,
@@ -24,11 +30,10 @@ def write_html(journal: Journal, path: Path) -> None:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["pretty"] = _pretty
-    page = environment.get_template("report.html.j2").render(
-        journal=journal, lag=lag_points(journal.samples), width=WIDTH, height=HEIGHT
+    environment.filters.update(pretty=_pretty, link=quote, size=_size)
+    return environment.get_template("report.html.j2").render(
+        journal=journal, plot=lag_plot(journal.samples), width=WIDTH, height=HEIGHT
     )
-    path.write_text(page, encoding="utf-8")
 
 
 def _pretty(value: Any) -> str:  # noqa: ANN401 - any JSON value
@@ -37,14 +42,5 @@ def _pretty(value: Any) -> str:  # noqa: ANN401 - any JSON value
     return "none" if value is None else str(value)
 
 
-def lag_points(samples: list[SampleInfo]) -> str:
-    """Return the lag over time as the points of an SVG polyline; empty when there is no lag."""
-    lags = [(sample.seconds, sample.lag) for sample in samples if sample.lag is not None]
-    if not lags:
-        return ""
-    start, end = lags[0][0], lags[-1][0]
-    highest = max(lag for _, lag in lags) or 1
-    return " ".join(
-        f"{WIDTH * (at - start) / ((end - start) or 1):.1f},{HEIGHT * (1 - lag / highest):.1f}"
-        for at, lag in lags
-    )
+def _size(number: int) -> str:
+    return f"{number / 1e9:.2f} GB"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
@@ -15,7 +16,6 @@ from harness.checks.outputs import WINDOW, optional_bars
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     from harness.checks.oracle.microbars import Watermarks
 
@@ -104,8 +104,8 @@ def newest_events(expected: tuple[pl.DataFrame, pl.DataFrame], symbol: str) -> d
     newest = {}
     for table, rows in (("ta_microbars", bars), ("ta_signals", signals)):
         event = rows.filter(pl.col("symbol") == symbol)["event_ts"].max()
-        if event is not None:
-            newest[table] = str(event)
+        if isinstance(event, datetime):
+            newest[table] = event.replace(tzinfo=None).isoformat(" ", "milliseconds")
     return newest
 
 
