@@ -1,37 +1,28 @@
-"""A check: what it got, what it expected, and the verdict that follows."""
+"""A check: a named judge over the evidence of a rehearsal."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from harness.core.verdicts import Verdict
+from harness.core.results import CheckResult, decide, failed, guarded, passed, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from harness.checks.evidence import Evidence
 
-
-@dataclass(frozen=True, slots=True)
-class CheckResult:
-    """Outcome of one check.
-
-    Attributes:
-        name: e.g. ``inputs-reread``.
-        verdict: pass, fail or unknown.
-        got: what was found, JSON-like.
-        expected: what would have passed, JSON-like.
-        reason: one or two sentences for the engineer on call.
-    """
-
-    name: str
-    verdict: Verdict
-    got: Any
-    expected: Any
-    reason: str
-
+__all__ = [
+    "Check",
+    "CheckResult",
+    "Judge",
+    "decide",
+    "failed",
+    "passed",
+    "run_checks",
+    "unknown",
+]
 
 Judge = Callable[["Evidence"], CheckResult]
 
@@ -54,28 +45,6 @@ class Check:
     needs_every_look: bool = False
 
 
-def passed(name: str, *, got: Any, expected: Any, reason: str) -> CheckResult:  # noqa: ANN401
-    """Make a passing result."""
-    return CheckResult(name, Verdict.PASS, got, expected, reason)
-
-
-def failed(name: str, *, got: Any, expected: Any, reason: str) -> CheckResult:  # noqa: ANN401
-    """Make a failing result."""
-    return CheckResult(name, Verdict.FAIL, got, expected, reason)
-
-
-def unknown(name: str, *, reason: str, got: Any = None, expected: Any = None) -> CheckResult:  # noqa: ANN401
-    """Make a result for what could not be judged."""
-    return CheckResult(name, Verdict.UNKNOWN, got, expected, reason)
-
-
-def decide(holds: bool, name: str, *, got: Any, expected: Any, good: str, bad: str) -> CheckResult:  # noqa: ANN401, FBT001
-    """Pass with the reason ``good`` or fail with the reason ``bad``."""
-    if holds:
-        return passed(name, got=got, expected=expected, reason=good)
-    return failed(name, got=got, expected=expected, reason=bad)
-
-
 def run_checks(checks: Iterable[Check], evidence: Evidence) -> list[CheckResult]:
     """Judge the evidence; a check that throws is unknown, never passed and never failed."""
     return [_run(check, evidence) for check in checks]
@@ -84,11 +53,4 @@ def run_checks(checks: Iterable[Check], evidence: Evidence) -> list[CheckResult]
 def _run(check: Check, evidence: Evidence) -> CheckResult:
     if evidence.gaps and check.needs_every_look:
         return unknown(check.name, reason=f"not everything was seen: {'; '.join(evidence.gaps)}")
-    try:
-        return check.judge(evidence)
-    # Whatever a check trips over, its promise was neither kept nor broken: that is "unknown"
-    # (as in Jepsen), and the other checks must still be heard.
-    except Exception as error:  # noqa: BLE001
-        return unknown(
-            check.name, reason=f"the check itself failed: {type(error).__name__}: {error}"
-        )
+    return guarded(check.name, "check", lambda: check.judge(evidence))

@@ -139,7 +139,13 @@ class Rehearsal:
             self._progress.note(event["what"])
 
     def _on_stage(self, world: World, steps: list[PlannedStep]) -> None:
-        stage = Stage(world.state, self._result, self._variants, self._progress)
+        stage = Stage(
+            world.state,
+            self._result,
+            settings=self._settings,
+            variants=self._variants,
+            progress=self._progress,
+        )
         try:
             with self._phase("feed the market"):
                 stage.feed()

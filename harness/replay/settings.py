@@ -120,9 +120,10 @@ def file_layer(directory: Path) -> list[Layer]:
 
 def _read_table(path: Path) -> list[Layer]:
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get(TABLE, {})
+        tools = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {})
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"not readable as TOML: {error}", where=str(path)) from error
+    table = tools.get(TABLE, {}) if isinstance(tools, dict) else tools
     if not isinstance(table, dict):
         raise UsageError(f"[tool.{TABLE}] is not a table", where=str(path))
     return [Layer(f"{path} [tool.{TABLE}]", table, path.parent)] if table else []

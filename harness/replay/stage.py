@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from harness.replay.result import RehearsalResult
     from harness.replay.variants import Variants
     from harness.runbook.running import StepRecord
+    from harness.world.profiles.settings import ProfileSettings
     from harness.world.spec import WorldState
 
 _NAMESPACE: Final = "torghut"
@@ -47,10 +48,16 @@ class Stage:
     """Brings a world to production's state and watches what the document does to it."""
 
     def __init__(
-        self, state: WorldState, result: RehearsalResult, variants: Variants, progress: Progress
+        self,
+        state: WorldState,
+        result: RehearsalResult,
+        *,
+        settings: ProfileSettings,
+        variants: Variants,
+        progress: Progress,
     ) -> None:
         """Use the world ``state``; what is learned goes to ``result``."""
-        self._state, self._result = state, result
+        self._state, self._result, self._settings = state, result, settings
         self._variants, self._progress = variants, progress
         self._kube = KubeClient(state)
         self._brokers = BrokerObserver(state.addresses.kafka_bootstrap)
@@ -220,9 +227,11 @@ class Stage:
     def _progress_of_replay(self) -> dict[str, Any]:
         samples = self._monitor.samples
         last = samples[-1] if samples else None
-        complete = last is not None and bool(last.replay_committed)
+        run = self._replay_run()
+        # A group that was used before has commits from then: they are no progress of this run.
+        committed = run is not None and self._jobs.completed_checkpoints(run.job_id) > 0
         return {
-            "lag": last.lag if last is not None and complete else None,
+            "lag": last.lag if last is not None and committed else None,
             "job": last.job_state if last else None,
             "dead end": self._dead_end(samples),
         }
@@ -262,7 +271,7 @@ class Stage:
         expected = expectations(
             self._state.addresses.kafka_bootstrap,
             self._inputs,
-            Watermarks(parallelism=1, partitions=3),
+            self._watermarks(self._before),
         )
         client = clickhouse_client(self._state)
         try:
@@ -287,6 +296,10 @@ class Stage:
             newest_event=newest_events(expected, _SYMBOL),
             gaps=tuple(self._gaps()),
         )
+
+    def _watermarks(self, brokers: KafkaState) -> Watermarks:
+        partitions = brokers.topics[self._inputs["trades"]].partitions
+        return Watermarks(self._settings.source_parallelism, partitions)
 
     def _gaps(self) -> list[str]:
         """Return why something may have happened that nobody saw."""

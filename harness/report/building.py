@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from harness.report.config import origin_of
 from harness.report.html import write_html
 from harness.report.journal import (
     ActionInfo,
@@ -91,13 +92,8 @@ def journal_of(result: RehearsalResult, out: Path) -> Journal:
 
 
 def _settings(result: RehearsalResult) -> list[Setting]:
-    origins = result.resolved.origins
     return [
-        Setting(
-            key=key,
-            value=_json(value),
-            origin=origins.get(key, origins.get(f"set.{key}", "default")),
-        )
+        Setting(key=key, value=_json(value), origin=origin_of(result.resolved, key))
         for key, value in result.all_settings.items()
     ]
 

@@ -11,6 +11,7 @@ from harness.core.errors import UsageError
 RUNS: Final = Path("runs")
 """Where runs go unless told otherwise, below the current directory."""
 
+_PROBE: Final = ".probe"
 _PROBE_BYTES: Final = 65536
 
 
@@ -45,7 +46,7 @@ def out_directory(wanted: Path | None, name: str) -> Path:
 
 
 def _try_to_write(directory: Path) -> None:
-    probe = directory / ".probe"
+    probe = directory / _PROBE
     try:
         probe.write_bytes(b"\0" * _PROBE_BYTES)
     finally:

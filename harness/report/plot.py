@@ -56,11 +56,12 @@ def lag_plot(samples: Iterable[SampleInfo]) -> LagPlot | None:
         return None
     end = max(one.seconds for one in taken) or 1.0
     highest = max(lag for _, lag in lags)
-    top = max(highest, 1)
+    y_marks = _ticks(max(highest, 1), smallest=1.0)
+    top = y_marks[-1]
     return LagPlot(
         pieces=tuple(_points(piece, end, top) for piece in _pieces(taken)),
-        x_ticks=tuple(Tick(WIDTH * at / end, f"{at:g}") for at in _ticks(end)),
-        y_ticks=tuple(Tick(HEIGHT * (1 - at / top), f"{at:,.0f}") for at in _ticks(top)),
+        x_ticks=tuple(Tick(WIDTH * at / end, f"{at:g}") for at in _ticks(end) if at <= end),
+        y_ticks=tuple(Tick(HEIGHT * (1 - at / top), f"{at:,.0f}") for at in y_marks),
         summary=f"{lags[0][1]:,} records at {lags[0][0]:.1f} s, {highest:,} at most, "
         f"{lags[-1][1]:,} at {lags[-1][0]:.1f} s",
     )
@@ -77,15 +78,16 @@ def _pieces(samples: list[SampleInfo]) -> list[list[tuple[float, int]]]:
     return [piece for piece in pieces if piece]
 
 
-def _points(piece: list[tuple[float, int]], end: float, top: int) -> str:
+def _points(piece: list[tuple[float, int]], end: float, top: float) -> str:
     # A single look would be a line without length, which nobody sees.
     shown = piece if len(piece) > 1 else piece * 2
     return " ".join(f"{WIDTH * at / end:.1f},{HEIGHT * (1 - lag / top):.1f}" for at, lag in shown)
 
 
-def _ticks(highest: float) -> list[float]:
-    """Return round numbers from 0 to ``highest``, about four of them."""
+def _ticks(highest: float, smallest: float = 0.0) -> list[float]:
+    """Return round numbers from 0 to ``highest`` or the next one above it, about five of them."""
     rough = highest / _TICKS
     unit = 10.0 ** math.floor(math.log10(rough))
-    step = next(unit * factor for factor in (1, 2, 5, 10) if unit * factor >= rough)
-    return [round(step * number, 9) for number in range(math.floor(highest / step) + 1)]
+    round_number = next(unit * factor for factor in (1, 2, 5, 10) if unit * factor >= rough)
+    step = max(round_number, smallest)
+    return [round(step * number, 9) for number in range(math.ceil(highest / step) + 1)]

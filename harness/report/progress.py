@@ -57,7 +57,8 @@ class ConsoleProgress:
     def status(self, text: str) -> None:
         """A passing state; on a terminal it replaces the one before, elsewhere it is left out."""
         if self._live is not None:
-            self._live.update(f"{self._elapsed()}  {escape(self._phase)}: {escape(text)}")
+            what = f"{self._phase}: {text}" if text else self._phase
+            self._live.update(f"{self._elapsed()}  {escape(what)}")
 
 
 def console(*, quiet: bool) -> Console:

@@ -126,8 +126,7 @@ def _leave(journal: Journal, out: Path, *, as_json: bool) -> None:
         print(journal.model_dump_json(indent=2))  # noqa: T201 - the result, on standard output
         return
     terminal = Console(soft_wrap=True)
-    print_journal(journal, terminal)
-    terminal.print(f"report: {out / 'report.html'}", highlight=False, markup=False)
+    print_journal(journal, terminal, report=str(out / "report.html"))
 
 
 def lint_document(runbook: Path, bindings: Path | None, skeleton: Path | None) -> int:
@@ -141,8 +140,9 @@ def lint_document(runbook: Path, bindings: Path | None, skeleton: Path | None) -
 
     document = load_document(runbook)
     if skeleton is not None:
-        write_skeleton(document, skeleton)
-        print(f"{skeleton}: written; give every statement a meaning")  # noqa: T201
+        known = load_bindings(bindings) if bindings else None
+        count = write_skeleton(document, skeleton, bindings=known)
+        print(f"{skeleton}: {count} statements; give each of them a meaning")  # noqa: T201
         return 0
     findings = lint(document, load_bindings(bindings or default_bindings(document)))
     for finding in findings:

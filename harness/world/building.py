@@ -24,11 +24,13 @@ from harness.world.control_plane.api_server.tls import Certificate
 from harness.world.control_plane.argocd import ArgoCD, applications
 from harness.world.control_plane.buckets import Buckets, bootstrap_secrets
 from harness.world.control_plane.client import Client
+from harness.world.control_plane.deployments import Deployments
 from harness.world.control_plane.flink_operator.controller import FlinkOperator
 from harness.world.control_plane.flink_operator.launching import ProcessLauncher
 from harness.world.control_plane.flink_operator.process_clusters import ProcessClusters
 from harness.world.control_plane.flink_operator.settings import OperatorSettings
 from harness.world.control_plane.knative import Knative
+from harness.world.control_plane.model.catalog import catalog
 from harness.world.control_plane.pods.objects import Container, pod_object
 from harness.world.control_plane.pods.runtime import PodBacking, PodRuntime
 from harness.world.control_plane.store import Store
@@ -47,6 +49,8 @@ from harness.world.services.kafka.local import LocalKafka
 from harness.world.services.kafka.tools import install_tools
 from harness.world.services.object_store.local import LocalObjectStore
 from harness.world.spec import WorldState
+from harness.world.tools import find_kubectl
+from harness.world.watching import DeathWatch
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -86,7 +90,11 @@ def job_python() -> Path:
 
 
 class Building:
-    """Builds, watches and tears down one world, on one event loop."""
+    """Builds and tears down one world, on one event loop.
+
+    Attributes:
+        deaths: notices what dies in it.
+    """
 
     def __init__(self, spec: WorldSpec, emit: Emit) -> None:
         """Prepare; ``build`` does the work.
@@ -98,12 +106,12 @@ class Building:
         self._spec, self._emit = spec, emit
         self._profile = load_profile(spec.profile)
         self._settings = parse_settings(spec.settings)
+        self.deaths = DeathWatch(lambda line: emit("died", what=line))
         self._ready: dict[str, float] = {}
         self._services: list[Service] = []
-        self._tasks: list[asyncio.Task[None]] = []
         self._undo = contextlib.AsyncExitStack()
         self._audit = AuditTrail(spec.audit)
-        self._store = Store(namespaces=_NAMESPACES)
+        self._store = Store(catalog(self._profile.topic_api), namespaces=_NAMESPACES)
         self._pods = PodRuntime(self._audit, environment={MARKER: spec.world_id})
         self._clickhouse_password = secrets.token_urlsafe(16)
 
@@ -114,10 +122,12 @@ class Building:
             HarnessError: when a part cannot be started.
         """
         began = time.monotonic()
+        self._runtime = FlinkRuntime.locate(job_python(), repository=ROOT)
+        find_kubectl()  # nothing is started for a document whose commands cannot run
         self._claim_network()
         self._prepare_files()
         self._make_services()
-        await asyncio.gather(
+        await _side_by_side(
             *(self._bring_up(service) for service in self._services),
             self._start_control_plane(),
         )
@@ -138,11 +148,14 @@ class Building:
         self._hosts_file = root / "hosts"
         self._hosts_file.write_text(self._addresses.hosts_file())
         self._ddl = root / "schema.sql"
-        source = (ROOT / "fake_ta_job" / "schema_s.sql").read_text(encoding="utf-8")
+        schema = f"schema_{self._profile.clickhouse_ddl}.sql"
+        source = (ROOT / "fake_ta_job" / schema).read_text(encoding="utf-8")
         local = localise_ddl(source)
         self._ddl.write_text(local.sql, encoding="utf-8")
         self._stripped = local.stripped
-        self._edge = LocalPodEdge(self._addresses, self._settings, self._ddl)
+        self._edge = LocalPodEdge(
+            self._addresses, self._settings, self._ddl, self._profile.job_settings()
+        )
         self._repository = ManifestRepository.create(
             root / "repository",
             self._profile,
@@ -173,11 +186,18 @@ class Building:
     async def _bring_up(self, service: Service) -> None:
         """Start a service and wait until it answers; its end is on the undo list first."""
         began = time.monotonic()
-        self._undo.push_async_callback(asyncio.to_thread, service.stop)
-        await asyncio.to_thread(service.start)
+        starting = asyncio.ensure_future(asyncio.to_thread(service.start))
+        self._undo.push_async_callback(self._stop_service, service, starting)
+        # Not cancelled with this: the thread would go on and start what nobody ends.
+        await asyncio.shield(starting)
+        self.deaths.add_service(service)
         await asyncio.to_thread(service.wait_ready)
         self._ready[service.name] = round(time.monotonic() - began, 3)
         self._emit("service", name=service.name, seconds=self._ready[service.name])
+
+    async def _stop_service(self, service: Service, starting: asyncio.Future[None]) -> None:
+        await asyncio.wait([starting])
+        await asyncio.to_thread(service.stop)
 
     async def _start_control_plane(self) -> None:
         host, _, port = self._addresses.api_server.rpartition(":")
@@ -264,12 +284,13 @@ class Building:
             secret_key=keys.secret_key,
         )
         knative = Knative(self._client("knative-serving"), resync=5.0)
-        for reconciler in (self._argocd, self._topics, buckets, knative):
+        deployments = Deployments(self._client("deployment-controller"), resync=5.0)
+        for reconciler in (self._argocd, self._topics, buckets, knative, deployments):
             self._run(reconciler.run(), type(reconciler).__name__)
 
     def _run(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)
-        self._tasks.append(task)
+        self.deaths.add_controller(task)
         self._undo.push_async_callback(_cancelled, task)
 
     async def _first_sync(self) -> None:
@@ -295,12 +316,13 @@ class Building:
         launcher = ProcessLauncher(
             self._spec.world_id,
             self._addresses,
-            FlinkRuntime.locate(job_python(), repository=ROOT),
+            self._runtime,
             self._spec.root / "flink",
             self._spec.logs,
             self._hosts_file,
         )
-        clusters = ProcessClusters(client, self._pods, self._edge, launcher)
+        launch = self.deaths.watching(launcher)
+        clusters = ProcessClusters(client, self._pods, self._edge, launch)
         self._undo.push_async_callback(clusters.close)
         operator = FlinkOperator(client, clusters, OperatorSettings.every(_RECONCILE))
         self._run(operator.run(), "FlinkOperator")
@@ -311,7 +333,7 @@ class Building:
         install_tools(root, self._hosts_file)
         client = self._client("strimzi-cluster-operator")
         for number in range(self._addresses.brokers):
-            name = f"kafka-kafka-{number}"
+            name = self._profile.broker_pods.name(number)
             client.create(
                 pod_object(
                     name,
@@ -362,37 +384,23 @@ class Building:
         path.touch(mode=0o600)
         path.write_bytes(orjson.dumps(self.state().to_json()))
 
-    async def watch(self) -> None:
-        """Report processes of services that end by themselves, and controllers that fail."""
-        reported: set[str] = set()
-        while True:
-            for line in (*self._dead_processes(), *self._dead_controllers()):
-                if line not in reported:
-                    reported.add(line)
-                    self._emit("died", what=line)
-            await asyncio.sleep(0.5)
-
-    def _dead_processes(self) -> list[str]:
-        return [
-            f"{process.name} ended with status {process.exit_status} (log: {process.log})"
-            for service in self._services
-            for process in service.processes
-            if process.exit_status is not None
-        ]
-
-    def _dead_controllers(self) -> list[str]:
-        return [
-            f"controller {task.get_name()} failed: {task.exception()!r}"
-            for task in self._tasks
-            if task.done() and not task.cancelled() and task.exception() is not None
-        ]
-
     async def tear_down(self) -> None:
         """End everything that was started, the last first; every part is tried."""
         try:
             await self._undo.aclose()
         except HarnessError as error:
             print(f"tear-down: {error}", file=sys.stderr)  # noqa: T201 - the host's log
+
+
+async def _side_by_side(*works: Coroutine[Any, Any, None]) -> None:
+    """Do things side by side; the first error ends the others before it is raised."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _ready(topic: dict[str, Any]) -> bool:

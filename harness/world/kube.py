@@ -27,7 +27,8 @@ _PATHS: Final = {
     "FlinkDeployment": "/apis/flink.apache.org/v1beta1/namespaces/{namespace}/flinkdeployments",
     "KnativeService": "/apis/serving.knative.dev/v1/namespaces/{namespace}/services",
     "Application": "/apis/argoproj.io/v1alpha1/namespaces/{namespace}/applications",
-    "KafkaTopic": "/apis/kafka.strimzi.io/v1beta2/namespaces/{namespace}/kafkatopics",
+    "Deployment": "/apis/apps/v1/namespaces/{namespace}/deployments",
+    "KafkaTopic": "/apis/kafka.strimzi.io/v1/namespaces/{namespace}/kafkatopics",
     "Pod": "/api/v1/namespaces/{namespace}/pods",
 }
 

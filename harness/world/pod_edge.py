@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ Target = Literal["environment", "flinkConfiguration"]
 
 REMOVED: Final = None
 """Value of a setting that is taken out of the pod."""
+
+_LONGEST_BACKOFF: Final = 10
+"""Longest delay between two restarts, as a multiple of the first one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +52,29 @@ class LocalPodEdge:
         parallelism: parallelism of the job, in place of ``spec.job.parallelism``.
     """
 
-    def __init__(self, addresses: Addresses, settings: ProfileSettings, ddl_path: Path) -> None:
+    def __init__(
+        self,
+        addresses: Addresses,
+        settings: ProfileSettings,
+        ddl_path: Path,
+        production: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         """Prepare the overlays.
 
         Args:
             addresses: where the world listens.
             settings: how small the miniature is.
             ddl_path: DDL that the job runs at start, without what one server cannot do.
+            production: settings of the job in the manifests; some overlays depend on them.
         """
-        self._overlays = tuple(_overlays(addresses, settings, ddl_path))
+        self._overlays = (
+            *_overlays(addresses, settings, ddl_path),
+            *_later_settings(production),
+            *_restarts(settings, production),
+        )
         self._production: dict[Overlay, str | None] = {}
         self.task_managers = 1
-        self.slots = settings.parallelism
-        self.parallelism = settings.parallelism
+        self.slots = self.parallelism = max(settings.parallelism, settings.source_parallelism)
 
     def overlay(
         self, environment: Mapping[str, str], configuration: Mapping[str, str]
@@ -154,14 +168,38 @@ def _size(settings: ProfileSettings) -> Iterator[Overlay]:
     interval, pause = str(settings.checkpoint_interval_ms), str(settings.checkpoint_pause_ms)
     yield Overlay("environment", "TA_CHECKPOINT_INTERVAL_MS", interval, quick)
     yield Overlay("environment", "TA_CHECKPOINT_PAUSE_MS", pause, quick)
-    yield Overlay("environment", "TA_PARALLELISM", str(settings.parallelism), small)
-    yield Overlay(
-        "flinkConfiguration", "taskmanager.numberOfTaskSlots", str(settings.parallelism), small
-    )
-    yield Overlay("flinkConfiguration", "parallelism.default", str(settings.parallelism), small)
-    yield Overlay(
-        "flinkConfiguration",
-        "restart-strategy.fixed-delay.delay",
-        f"{settings.restart_delay_ms} ms",
-        "a rehearsal shall not wait long for a restart",
-    )
+    # Production has more source subtasks than partitions; those without one hold back the
+    # watermark, so that no event-time timer fires. That is kept, at a smaller size.
+    sources, operators = str(settings.source_parallelism), str(settings.parallelism)
+    slots = str(max(settings.parallelism, settings.source_parallelism))
+    yield Overlay("environment", "TA_PARALLELISM", sources, small)
+    yield Overlay("environment", "TA_OPERATOR_PARALLELISM", operators, small)
+    yield Overlay("flinkConfiguration", "taskmanager.numberOfTaskSlots", slots, small)
+    yield Overlay("flinkConfiguration", "parallelism.default", slots, small)
+
+
+def _later_settings(production: Mapping[str, str]) -> Iterator[Overlay]:
+    """Yield overlays of settings that came after the runbook and that only some profiles have."""
+    for key, value, reason in (
+        ("TA_STATUS_TOPIC", REMOVED, "the stand-in of the job writes no status records"),
+        (
+            "TA_CLICKHOUSE_REQUIRE_REPLICATED_TABLES",
+            "false",
+            "the local ClickHouse has no replicated tables",
+        ),
+    ):
+        if key in production:
+            yield Overlay("environment", key, value, reason)
+
+
+def _restarts(settings: ProfileSettings, production: Mapping[str, str]) -> Iterator[Overlay]:
+    first = settings.restart_delay_ms
+    delays = {"restart-strategy.fixed-delay.delay": first}
+    if production.get("restart-strategy.type") == "exponential-delay":
+        delays = {
+            "restart-strategy.exponential-delay.initial-backoff": first,
+            "restart-strategy.exponential-delay.max-backoff": first * _LONGEST_BACKOFF,
+        }
+    for key, delay in delays.items():
+        reason = "a rehearsal shall not wait long for a restart"
+        yield Overlay("flinkConfiguration", key, f"{delay} ms", reason)

@@ -23,6 +23,8 @@ MARKER: Final = "TORGHUT_WORLD"
 """Environment variable that every process of a world carries, so that leftovers can be found."""
 
 _GUARD: Final = Path(__file__).with_name("guard.py")
+_ENDING: Final = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGKILL})
+_SWEEP_SECONDS: Final = 5.0
 
 
 def guard_command() -> list[str]:
@@ -72,6 +74,8 @@ class ManagedProcess:
         self._environment = dict(environment)
         self._directory = directory
         self._popen: subprocess.Popen[bytes] | None = None
+        self._told = False
+        self._own_ends: list[int] = []
 
     def start(self) -> None:
         """Start the program.
@@ -79,13 +83,15 @@ class ManagedProcess:
         Raises:
             ServiceError: when it cannot be executed.
         """
-        self.log.parent.mkdir(parents=True, exist_ok=True)
+        self._note_own_end()
         try:
+            self.log.parent.mkdir(parents=True, exist_ok=True)
             self._popen = _SPAWNER.submit(self._spawn).result()
         except OSError as error:
             raise ServiceError(
                 f"{self.name} cannot be started: {error}", where=str(self.log)
             ) from error
+        self._told = False
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
@@ -114,6 +120,19 @@ class ManagedProcess:
         """Whether the program was started and has not ended."""
         return self._popen is not None and self._popen.poll() is None
 
+    @property
+    def own_ends(self) -> tuple[int, ...]:
+        """Exit statuses of those runs that ended without ``signal``, ``stop`` or ``kill``."""
+        self._note_own_end()
+        return tuple(self._own_ends)
+
+    def _note_own_end(self, *, told: bool = False) -> None:
+        """Keep the status of a run that ended by itself, once, before it is told to end."""
+        status = self.exit_status
+        if status is not None and not self._told:
+            self._own_ends.append(status)
+        self._told = self._told or told or status is not None
+
     def tail(self, lines: int = 15) -> str:
         """Return the last lines of the log."""
         if not self.log.exists():
@@ -135,12 +154,14 @@ class ManagedProcess:
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the program alone; nothing happens if it has ended."""
         if self._popen is not None and self.running:
+            self._note_own_end(told=number in _ENDING)
             self._popen.send_signal(number)
 
     def stop(self, grace: float = 5.0) -> None:
         """End the program and its session: SIGTERM, then SIGKILL after ``grace`` seconds."""
         if self._popen is None:
             return
+        self._note_own_end(told=True)
         self.signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._popen.wait(grace)
@@ -180,14 +201,19 @@ def sweep(world_id: str, grace: float = 0.0) -> list[str]:
         One line for each process that had to be killed.
     """
     deadline = time.monotonic() + grace
-    while (left := _others(world_id)) and time.monotonic() < deadline:
+    while _others(world_id) and time.monotonic() < deadline:
         time.sleep(0.05)
-    killed = []
-    for process in left:
-        with contextlib.suppress(psutil.Error):
-            killed.append(f"{process.pid} {' '.join(process.cmdline())[:120]}")
-            process.kill()
-    return killed
+    killed: dict[int, str] = {}
+    deadline = time.monotonic() + _SWEEP_SECONDS
+    # Looked at again until none is left: one may just have been forked, and one that was killed
+    # writes to its files until it is gone.
+    while (left := _others(world_id)) and time.monotonic() < deadline:
+        for process in left:
+            with contextlib.suppress(psutil.Error):
+                killed.setdefault(process.pid, f"{process.pid} {' '.join(process.cmdline())[:120]}")
+                process.kill()
+        time.sleep(0.02)
+    return list(killed.values())
 
 
 def _others(world_id: str) -> list[psutil.Process]:

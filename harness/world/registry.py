@@ -16,6 +16,7 @@ import secrets
 import shutil
 import stat
 import tempfile
+import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
@@ -35,6 +36,7 @@ LOCK_FILE: Final = "host.lock"
 MAKER_FILE: Final = "maker"
 KEEP_FILE: Final = "keep"
 _LOCK_SECONDS: Final = 5.0
+_REMOVE_SECONDS: Final = 3.0
 _WORLD_ID: Final = re.compile(r"[a-z0-9]{8}")
 
 
@@ -148,9 +150,24 @@ def remove_stale(*, kept: bool = False) -> list[str]:
         if not alive(root) and not _being_born(root):
             removed += [f"process {line}" for line in sweep(root.name)]
             if kept or not (root / KEEP_FILE).exists():
-                shutil.rmtree(root, ignore_errors=True)
+                remove_directory(root)
                 removed.append(f"directory {root}")
     return removed
+
+
+def remove_directory(path: Path) -> bool:
+    """Remove a directory and all in it; say whether it is gone.
+
+    Tried for a while: a process that was just killed may still write a last file.
+    """
+    deadline = time.monotonic() + _REMOVE_SECONDS
+    while True:
+        shutil.rmtree(path, ignore_errors=True)
+        if not path.exists():
+            return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
 
 
 def _being_born(root: Path) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -28,7 +27,14 @@ if TYPE_CHECKING:
     from harness.world.spec import WorldSpec
 
 OnEvent = Callable[[dict[str, Any]], None]
-_STOP_SECONDS: Final = 30.0
+_STOP_SECONDS: Final = 60.0
+"""Longer than what a host takes at most: Flink may be given half a minute to end."""
+
+_LISTEN_SECONDS: Final = 5.0
+
+
+class BrokenWorldError(ServiceError):
+    """A part of the world ended that nobody had told to; what it shows after that means nothing."""
 
 
 class World:
@@ -52,6 +58,8 @@ class World:
         self._state: WorldState | None = None
         self._error: HarnessError | None = None
         self._ended = False
+        self._stopping = False
+        self._listener: threading.Thread | None = None
         self.deaths: list[str] = []
 
     def start(self, environment: dict[str, str] | os._Environ[str]) -> None:
@@ -83,7 +91,8 @@ class World:
                 env={**environment, MARKER: self.spec.world_id},
             )
         self._send(self.spec.to_json())
-        threading.Thread(target=self._listen, name="world-events", daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, name="world-events", daemon=True)
+        self._listener.start()
 
     def _send(self, message: dict[str, Any]) -> None:
         assert self._host is not None  # noqa: S101 - for the type checker
@@ -99,6 +108,14 @@ class World:
             event = orjson.loads(line)
             self._take(event)
             self._on_event(event)
+        status = self._host.wait()
+        with self._news:
+            unasked = self._state is not None and not self._stopping
+        if unasked:
+            what = f"the world's host ended by itself (status {status})"
+            died = {"event": "died", "what": f"{what}; its log is {self.spec.logs / 'host.log'}"}
+            self._take(died)
+            self._on_event(died)
         with self._news:
             self._ended = True
             self._news.notify_all()
@@ -142,26 +159,58 @@ class World:
             raise ServiceError("the world is not ready")
         return self._state
 
+    def check(self, patience: float = 0.0) -> None:
+        """Make sure that nothing of the world has died by itself.
+
+        Args:
+            patience: seconds to wait for word of a death; who gets an odd error from a service
+                learns the cause a moment later.
+
+        Raises:
+            BrokenWorldError: naming what died, and its log.
+        """
+        with self._news:
+            self._news.wait_for(lambda: self.deaths, patience)
+            if self.deaths:
+                raise BrokenWorldError("; ".join(self.deaths))
+
     def release(self) -> None:
         """Let a detached world live on by itself."""
+        self._send({})
+        self._close_input()
+
+    def _close_input(self) -> None:
         if self._host is not None and self._host.stdin is not None:
-            self._host.stdin.close()
+            with contextlib.suppress(BrokenPipeError):
+                self._host.stdin.close()
 
     def stop(self) -> list[str]:
-        """End the world and everything in it.
+        """End the world and everything in it; may be called more than once.
 
         Returns:
             One line for each process that outlived its service and had to be killed.
         """
+        try:
+            return self._stop()
+        except KeyboardInterrupt:
+            # Nobody who interrupts wants a world half ended.
+            self._stop()
+            raise
+
+    def _stop(self) -> list[str]:
         if self._host is None:
             return []
-        self.release()
+        with self._news:
+            self._stopping = True
         self._host.send_signal(signal.SIGTERM)
+        self._close_input()
         try:
             self._host.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired:
             self._host.kill()
             self._host.wait()
+        if self._listener is not None:
+            self._listener.join(_LISTEN_SECONDS)
         return finish(self.spec.world_id, self.spec.root, keep=self.spec.keep)
 
     def __enter__(self) -> Self:
@@ -191,7 +240,7 @@ def finish(world_id: str, root: Path, *, keep: bool) -> list[str]:
     """
     leaked = sweep(world_id)
     if not keep:
-        shutil.rmtree(root, ignore_errors=True)
+        registry.remove_directory(root)
     return leaked
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -19,6 +18,7 @@ from harness.world.network import taken, world_ports
 from harness.world.processes import marked_processes
 
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Mapping
     from types import TracebackType
 
@@ -72,6 +72,7 @@ class Command:
     ) -> None:
         """Start it in a session of its own: its process group is what a terminal signals."""
         self.lines: list[str] = []
+        self._ended = False
         self._news = threading.Condition()
         self.process = subprocess.Popen(
             [HARNESS, *arguments],
@@ -96,6 +97,7 @@ class Command:
                 self.lines.append(line.rstrip("\n"))
                 self._news.notify_all()
         with self._news:
+            self._ended = True
             self._news.notify_all()
 
     def _read_output(self) -> None:
@@ -106,7 +108,7 @@ class Command:
         """Wait until a line on standard error holds ``text``."""
 
         def there() -> bool:
-            return any(text in line for line in self.lines) or self.process.poll() is not None
+            return any(text in line for line in self.lines) or self._ended
 
         with self._news:
             self._news.wait_for(there, timeout)

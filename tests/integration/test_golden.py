@@ -8,7 +8,7 @@ import math
 import secrets
 from collections import Counter
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,11 +16,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from confluent_kafka import (
     Consumer,
-    ConsumerGroupTopicPartitions,
     Producer,
     TopicPartition,
 )
-from confluent_kafka.admin import NewTopic, OffsetSpec
+from confluent_kafka.admin import NewTopic
 
 from harness.core.waiting import wait_until
 from harness.world.addresses import Addresses
@@ -37,8 +36,6 @@ if TYPE_CHECKING:
     from confluent_kafka import (
         Message,
     )
-    from confluent_kafka.admin import AdminClient
-
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 ROOT = Path(__file__).parents[2]
@@ -63,9 +60,11 @@ class World:
     flink: FlinkCluster
     environment: dict[str, str]
     checkpoints: Path
+    fed: Counter[str] = field(default_factory=Counter)
 
     def begin(self, tape: str) -> str:
         """Give the job new topics, a new group and empty tables; returns the topics' prefix."""
+        self.fed.clear()
         prefix = f"{tape}-{secrets.token_hex(3)}"
         admin = self.kafka.admin()
         names = [f"{prefix}.{role}" for role in (*ROLES, *DERIVED.values())]
@@ -85,6 +84,7 @@ class World:
     def feed(self, prefix: str, records: list[dict[str, Any]]) -> None:
         producer = Producer({"bootstrap.servers": self.kafka.bootstrap})
         for record in records:
+            self.fed[record["role"]] += 1
             producer.produce(f"{prefix}.{record['role']}", key=record["key"], value=record["value"])
         assert producer.flush(30) == 0
 
@@ -92,16 +92,26 @@ class World:
         with self.clickhouse.client() as client:
             return int(client.command(f"SELECT count() FROM {table}"))  # noqa: S608 - a constant
 
-    def wait_for_commit(self, prefix: str) -> None:
-        """Wait until a checkpoint has covered everything that is in the raw topics."""
-        admin = self.kafka.admin()
-        group = self.environment["TA_GROUP_ID"]
+    def wait_for_checkpoint(self, job: str) -> None:
+        """Wait until the job has read all it was fed and a checkpoint has covered that."""
         wait_until(
-            lambda: (committed(admin, group, prefix), ends(admin, prefix)),
-            what=f"{group} to commit the ends of the topics",
+            lambda: self.records_read(job),
+            what=f"job {job} to read {dict(self.fed)}",
             timeout=60,
-            holds=lambda pair: pair[0] == pair[1],
+            holds=lambda found: all(found[role] == self.fed[role] for role in ROLES),
         )
+        completed = self.flink.rest.checkpoints(job).counts.completed
+        wait_until(
+            lambda: self.flink.rest.checkpoints(job).counts.completed,
+            what="the checkpoint after next, which began after the last record was read",
+            timeout=60,
+            holds=lambda found: found >= completed + 2,
+        )
+
+    def records_read(self, job: str) -> dict[str, int]:
+        """Return what each source has read since the job started."""
+        found = self.flink.rest.source_metrics(job)
+        return {role: found[f"ta-{role}-source"].records or 0 for role in ROLES}
 
     def wait_for_rows(self, table: str, number: int) -> None:
         wait_until(
@@ -133,19 +143,6 @@ class World:
         )
         kept = (self.checkpoints / job).glob("chk-*/_metadata")
         return max(kept, key=lambda path: int(path.parent.name.removeprefix("chk-"))).parent
-
-
-def ends(admin: AdminClient, prefix: str) -> dict[str, int]:
-    wanted = {TopicPartition(f"{prefix}.{role}", 0): OffsetSpec.latest() for role in ROLES}
-    found = {one.topic: at.result(10).offset for one, at in admin.list_offsets(wanted).items()}
-    return {topic: offset for topic, offset in found.items() if offset > 0}
-
-
-def committed(admin: AdminClient, group: str, prefix: str) -> dict[str, int]:
-    partitions = [TopicPartition(f"{prefix}.{role}", 0) for role in ROLES]
-    request = ConsumerGroupTopicPartitions(group, partitions)
-    answer = admin.list_consumer_group_offsets([request])[group].result(10)
-    return {one.topic: one.offset for one in answer.topic_partitions if one.offset > 0}
 
 
 @pytest.fixture(scope="module")
@@ -236,7 +233,7 @@ def play(world: World, tape: str, *, restored: bool) -> str:
     job = world.submit()
     for phase in (1, 2, 3):
         world.feed(prefix, [record for record in records if record["phase"] == phase])
-        world.wait_for_commit(prefix)
+        world.wait_for_checkpoint(job)
         if phase == 2:
             bars = sum(row["source"] == "ta" for row in signals.values())
             world.wait_for_rows("ta_signals", bars)
@@ -247,10 +244,17 @@ def play(world: World, tape: str, *, restored: bool) -> str:
 
 
 def restart(world: World, job: str) -> str:
-    """Restore the job from its checkpoint under a new group, as the last-state mode does."""
+    """Restore the job from its checkpoint under a new group, as the last-state mode does.
+
+    It reads nothing again, although the new group has no offsets and the policy is earliest.
+    """
     checkpoint = world.cancel(job)
     world.environment["TA_GROUP_ID"] += "-fresh"
-    return world.submit(restore_from=checkpoint.as_uri())
+    world.fed.clear()
+    restored = world.submit(restore_from=checkpoint.as_uri())
+    world.wait_for_checkpoint(restored)
+    assert world.records_read(restored) == dict.fromkeys(ROLES, 0)
+    return restored
 
 
 @pytest.mark.parametrize(
@@ -280,7 +284,7 @@ def test_derived_records_carry_the_event_time_of_their_cause(world: World) -> No
         world.feed(prefix, [{"role": "trades", "key": "NVDA", "value": value}])
     job = world.submit()
     world.wait_for_rows("ta_signals", 1)
-    world.wait_for_commit(prefix)
+    world.wait_for_checkpoint(job)
     world.cancel(job)
     cause = int(datetime(2026, 11, 23, 14, 30, 3, 500_000, tzinfo=UTC).timestamp() * 1000)
     for topic in DERIVED.values():

@@ -147,15 +147,26 @@ class Monitor:
         """Return records between the replay's position and the high watermark.
 
         Before its first commit a job with empty state stands at the earliest offsets. Where a
-        job restored from a checkpoint stands, nobody outside can tell until it commits.
+        job restored from a checkpoint stands, nobody outside can tell until it commits: its
+        sources commit one after the other, so until each has, what is missing is no lag.
         """
-        replaying = run is not None and run.group == self._replay
-        if not committed and not (replaying and run is not None and run.restored_from is None):
+        from_scratch = run is not None and _began_empty(run, self._replay)
+        if not committed and not from_scratch:
             return None
         latest = self._brokers.latest(self._topics)
+        if not from_scratch and any(high and key not in committed for key, high in latest.items()):
+            return None
         return sum(high - committed.get(key, 0) for key, high in latest.items())
 
     def _remember(self, error: Exception) -> None:
         text = str(error)
         if text not in self.failures:
             self.failures.append(text)
+
+
+def _began_empty(run: JobRun, group: str) -> bool:
+    """Whether a run reads under ``group`` and is known to have restored nothing.
+
+    Flink restores before a job is RUNNING; before that, having restored nothing says nothing.
+    """
+    return run.group == group and run.state == "RUNNING" and run.restored_from is None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from harness.world.control_plane.model.kinds import Object, ResourceKind
     from harness.world.control_plane.store import Store
@@ -174,7 +174,17 @@ def health(resource: Resource) -> str | None:
         ready = [c for c in status.get("conditions") or [] if c.get("type") == "Ready"]
         words = {"True": "Healthy", "False": "Degraded"}
         return words.get(ready[0].get("status", ""), "Progressing") if ready else "Progressing"
+    if resource.kind.key == "Deployment":
+        return _rolled_out(resource.live, status)
     return None
+
+
+def _rolled_out(deployment: Object, status: Mapping[str, Any]) -> str:
+    """Return the health of a Deployment: every replica is there, and of the latest template."""
+    seen = status.get("observedGeneration") == deployment["metadata"]["generation"]
+    counts = [status.get(f"{name}Replicas", 0) for name in ("updated", "available")]
+    complete = all(count >= deployment["spec"]["replicas"] for count in counts)
+    return "Healthy" if seen and complete else "Progressing"
 
 
 def overall_health(resources: Sequence[Resource]) -> str:

@@ -60,6 +60,8 @@ class Store:
 
     ``kind`` in all methods is the kind's key (``FlinkDeployment``, ``ConfigMap``; ``Service`` is
     the core one, ``KnativeService`` Knative's). ``namespace`` is None for kinds without one.
+    Objects may come in any version that their kind is served in; they are stored, and returned,
+    in the stored one.
     """
 
     def __init__(
@@ -79,7 +81,11 @@ class Store:
             clock: gives the time for timestamps.
         """
         self.kinds: dict[str, ResourceKind] = {kind.key: kind for kind in kinds}
-        self._by_name = {(kind.api_version, kind.kind): kind for kind in self.kinds.values()}
+        self._by_name = {
+            (seen.api_version, seen.kind): kind
+            for kind in self.kinds.values()
+            for seen in kind.versions
+        }
         self._history = History(history)
         self._table = Table(self.kinds.values(), self._history, clock)
         if "Namespace" in self.kinds:
@@ -205,8 +211,9 @@ class Store:
         """
         write = writing.Write(Owner(field_manager or "unknown"), dry_run)
         kind = self.kind_of(obj)
+        item = kind.shown(copied(obj))
         return copied(  # type: ignore[no-any-return]
-            writing.create(self._table, kind, copied(obj), write, keep_status=keep_status)
+            writing.create(self._table, kind, item, write, keep_status=keep_status)
         )
 
     def replace(
@@ -238,7 +245,8 @@ class Store:
         current = self._table.current(kind, namespace, name)
         owner = Owner(field_manager or "unknown", "Update", subresource or "")
         write = writing.Write(owner, dry_run)
-        return copied(writing.update(self._table, kind, current, copied(obj), write))  # type: ignore[no-any-return]
+        item = kind.shown(copied(obj))
+        return copied(writing.update(self._table, kind, current, item, write))  # type: ignore[no-any-return]
 
     def patch(
         self,
@@ -288,12 +296,18 @@ class Store:
         write = writing.Write(owner, dry_run, patched=True)
         if patch_type == "apply":
             place = (namespace, name)
-            result = writing.apply(self._table, target, place, copied(patch), write, force=force)
+            intent = self._stored(target, copied(patch))
+            result = writing.apply(self._table, target, place, intent, write, force=force)
         else:
             current = self._table.current(target, namespace, name)
-            desired = _patched(current, patch, patch_type)
+            desired = self._stored(target, _patched(current, patch, patch_type))
             result = writing.update(self._table, target, current, desired, write)
         return copied(result)  # type: ignore[no-any-return]
+
+    def _stored(self, kind: ResourceKind, item: Object) -> Object:
+        """Return an object as it is stored; one of another kind is left to be refused."""
+        found = self._by_name.get((item.get("apiVersion"), item.get("kind")))  # type: ignore[arg-type]
+        return kind.shown(item) if found is kind else item
 
     def delete(
         self,

@@ -27,17 +27,39 @@ class _Record(BaseModel):
 
 
 class TradingPause(_Record):
-    """The edit that pauses trading.
+    """What pauses trading: one value of one object.
 
     Attributes:
-        file: manifest, from the repository's root.
-        path: YAML path of the value.
+        kind: kind of the object, by its key in the API, e.g. ``KnativeService``.
+        name: name of the object.
+        setting: what people call the value.
+        file: manifest of the object, from the repository's root.
+        path: path of the value, in the manifest and in the live object alike.
         paused: the value that pauses; anything else does not.
     """
 
+    kind: Literal["KnativeService", "Deployment"]
+    name: str
+    setting: str
     file: str
     path: str
-    paused: str
+    paused: str | int
+
+
+class BrokerPods(_Record):
+    """How Strimzi names the pods of the brokers: by the node pool and the number of the node.
+
+    Attributes:
+        prefix: everything before the number.
+        first: number of the first broker; controllers of another pool come before it.
+    """
+
+    prefix: str
+    first: int = Field(ge=0)
+
+    def name(self, number: int) -> str:
+        """Return the name of the pod of a broker, counted from 0."""
+        return f"{self.prefix}{self.first + number}"
 
 
 class Topic(_Record):
@@ -73,11 +95,13 @@ class Profile(_Record):
         applications: Argo CD applications and the path of each in the repository.
         automation: whether Argo CD syncs by hand or by itself (prune and selfHeal).
         upgrade_mode: upgrade mode of the TA job.
-        clickhouse_ddl: variant of the tables' DDL.
+        clickhouse_ddl: variant of the tables' DDL: the file ``schema_*.sql`` of the job.
         ttl_days: TTL of each table, days.
         inputs: topics that the TA job reads.
         outputs: topics that the TA job writes; a destructive replay deletes them.
-        trading_pause: the edit that pauses trading.
+        topic_api: versions of KafkaTopic that the API serves, the stored one first.
+        broker_pods: names of the brokers' pods.
+        trading_pause: what pauses trading.
         limits: where the miniature differs from production, one sentence each, for the journal.
     """
 
@@ -92,6 +116,8 @@ class Profile(_Record):
     ttl_days: dict[str, int]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    topic_api: tuple[Literal["v1", "v1beta2"], ...] = Field(min_length=1)
+    broker_pods: BrokerPods
     trading_pause: TradingPause
     limits: tuple[str, ...]
 
@@ -115,6 +141,16 @@ class Profile(_Record):
             for document in self._documents()
             if document["kind"] == "KafkaTopic"
         )
+
+    def job_settings(self) -> dict[str, str]:
+        """Return what the manifests set for the TA job: ConfigMap and Flink configuration."""
+        settings: dict[str, str] = {}
+        for document in self._documents():
+            if document["kind"] == "ConfigMap":
+                settings |= document["data"]
+            elif document["kind"] == "FlinkDeployment":
+                settings |= document["spec"]["flinkConfiguration"]
+        return settings
 
     def _documents(self) -> Iterator[dict[str, Any]]:
         for path in sorted(self.manifests.rglob("*.yaml")):

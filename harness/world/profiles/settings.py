@@ -40,7 +40,16 @@ class ProfileSettings(BaseModel):
     )
 
     brokers: int = Field(default=3, ge=1, le=9, description="number of Kafka brokers")
-    parallelism: int = Field(default=1, ge=1, le=16, description="parallelism of the job")
+    source_parallelism: int = Field(
+        default=4,
+        ge=1,
+        le=16,
+        description="subtasks of each source; above the 3 partitions, as in production, some stay "
+        "idle and hold back the watermark",
+    )
+    parallelism: int = Field(
+        default=1, ge=1, le=16, description="subtasks of the operators and sinks"
+    )
     checkpoint_interval_ms: int = Field(
         default=2000, ge=200, description="time between two checkpoints, milliseconds"
     )

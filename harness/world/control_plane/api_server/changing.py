@@ -171,7 +171,7 @@ async def delete_collection(exchange: Exchange) -> web.Response:
             "kind": f"{kind.kind}List",
             "apiVersion": kind.api_version,
             "metadata": {"resourceVersion": version},
-            "items": deleted,
+            "items": [kind.shown(item) for item in deleted],
         }
     )
 

@@ -40,10 +40,10 @@ VERSION: Final = {
 
 
 def groups(kinds: Iterable[ResourceKind]) -> dict[str, dict[str, list[ResourceKind]]]:
-    """Return the kinds by group and version, core (``""``) first."""
+    """Return the kinds by group and version, core (``""``) and preferred versions first."""
     result: dict[str, dict[str, list[ResourceKind]]] = {"": {}}
-    for kind in kinds:
-        result.setdefault(kind.group, {}).setdefault(kind.version, []).append(kind)
+    for seen in (seen for kind in kinds for seen in kind.versions):
+        result.setdefault(seen.group, {}).setdefault(seen.version, []).append(seen)
     return result
 
 

@@ -65,7 +65,7 @@ def document(kinds: Sequence[ResourceKind]) -> Object:
 
 def swagger(kinds: Iterable[ResourceKind]) -> Object:
     """Return the OpenAPI 2 document of all groups."""
-    every = list(kinds)
+    every = [seen for kind in kinds for seen in kind.versions]
     paths: Object = {}
     for kind in every:
         paths |= _paths(kind, reference="#/definitions/")

@@ -29,7 +29,8 @@ async def get(exchange: Exchange) -> web.Response:
 
 
 def shown(exchange: Exchange, item: Object, status: int = 200) -> web.Response:
-    """Return the response that shows one object."""
+    """Return the response that shows one object, in the version that was asked for."""
+    item = exchange.kind.shown(item)
     if not requests.wants_table(exchange.request):
         return answer(item, status)
     version = item["metadata"].get("resourceVersion", "")
@@ -46,15 +47,16 @@ async def list_(exchange: Exchange) -> web.Response:
         fields=_field_selector(exchange),
     )
     version = str(found.resource_version)
+    items = [exchange.kind.shown(item) for item in found.items]
     if requests.wants_table(exchange.request):
         include = requests.included(exchange.request)
-        return answer(table(exchange.kind, found.items, resource_version=version, include=include))
+        return answer(table(exchange.kind, items, resource_version=version, include=include))
     return answer(
         {
             "kind": f"{exchange.kind.kind}List",
             "apiVersion": exchange.kind.api_version,
             "metadata": {"resourceVersion": version},
-            "items": found.items,
+            "items": items,
         }
     )
 
@@ -139,7 +141,8 @@ class _Stream:
         await self._response.write(orjson.dumps({"type": type_, "object": item}) + b"\n")
 
     async def change(self, event: WatchEvent) -> None:
-        await self.send(event.type, self._form([event.object], str(event.resource_version)))
+        item = self._exchange.kind.shown(event.object)
+        await self.send(event.type, self._form([item], str(event.resource_version)))
 
     async def bookmark(self, version: int, annotations: dict[str, str] | None = None) -> None:
         kind = self._exchange.kind

@@ -32,7 +32,7 @@ class Target:
     """The resource that a path names.
 
     Attributes:
-        kind: its kind.
+        kind: its kind, in the version that the path names.
         namespace: its namespace; None for all, or for kinds without one.
         name: its name; None for a collection.
         subresource: ``status``, ``log``, ``exec``, or None.
@@ -64,9 +64,10 @@ def parse_path(path: str, kinds: Mapping[str, ResourceKind]) -> Target:
         namespace, rest = rest[1], rest[2:]
     kind = next(
         (
-            kind
+            seen
             for kind in kinds.values()
-            if (kind.group, kind.version, kind.plural) == (group, version, rest[0] if rest else "")
+            for seen in kind.versions
+            if (seen.group, seen.version, seen.plural) == (group, version, rest[0] if rest else "")
         ),
         None,
     )

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 from harness.world.control_plane.model import schemas
 from harness.world.control_plane.model.kinds import Column, ResourceKind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _AGE: Final = Column("Age", ".metadata.creationTimestamp", "date")
 
@@ -148,6 +152,7 @@ KAFKA_TOPIC: Final = ResourceKind(
     key="KafkaTopic",
     group="kafka.strimzi.io",
     version="v1beta2",
+    also=("v1",),
     kind="KafkaTopic",
     plural="kafkatopics",
     singular="kafkatopic",
@@ -187,3 +192,15 @@ CATALOG: Final = (
     OBJECT_BUCKET_CLAIM,
 )
 """All kinds, in the order of ``kubectl api-resources``."""
+
+
+def catalog(topic_api: Sequence[str]) -> tuple[ResourceKind, ...]:
+    """Return all kinds of a cluster.
+
+    Args:
+        topic_api: versions of KafkaTopic that Strimzi serves, the stored one first: v1beta2 and
+            v1 since 0.49, v1 alone since 1.0.
+    """
+    stored, *others = topic_api
+    topic = replace(KAFKA_TOPIC, version=stored, also=tuple(others))
+    return tuple(topic if kind is KAFKA_TOPIC else kind for kind in CATALOG)

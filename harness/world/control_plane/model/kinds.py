@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+import re
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,6 +15,18 @@ Object: TypeAlias = dict[str, Any]
 
 Value: TypeAlias = Any
 """Any JSON value."""
+
+
+_VERSION: Final = re.compile(r"v(\d+)(?:(alpha|beta)(\d+))?")
+_STAGES: Final = (None, "beta", "alpha")
+
+
+def _stability(version: str) -> tuple[int, int, int]:
+    """Sort key of a version: releases before betas before alphas, the newest of each first."""
+    match = _VERSION.fullmatch(version)
+    if match is None:
+        raise ValueError(f"{version!r} is no version of the Kubernetes API")
+    return _STAGES.index(match[2]), -int(match[1]), -int(match[3] or 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +54,7 @@ class ResourceKind:
     Attributes:
         key: unique name in the store: the kind, except ``KnativeService``.
         group: API group, empty for core.
-        version: API version.
+        version: API version; the one that objects are stored in.
         kind: kind as manifests write it.
         plural: resource name in paths.
         singular: name for one.
@@ -53,6 +67,7 @@ class ResourceKind:
         schema: OpenAPI schema of the object, as far as it is known; unknown fields pass.
         built_in: part of Kubernetes itself: knows strategic merge patches.
         selectable: fields, besides name and namespace, that a field selector may name.
+        also: further versions that are served; an object differs in its ``apiVersion`` alone.
     """
 
     key: str
@@ -70,6 +85,32 @@ class ResourceKind:
     schema: Mapping[str, Any] = field(default_factory=dict, compare=False)
     built_in: bool = False
     selectable: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
+
+    @property
+    def served(self) -> tuple[str, ...]:
+        """Every version that is served, the one that clients prefer first.
+
+        Kubernetes orders the versions of a custom resource by their stability, not by which of
+        them is stored: ``v1`` comes before ``v1beta2``.
+        """
+        return tuple(sorted((self.version, *self.also), key=_stability))
+
+    def in_version(self, version: str) -> ResourceKind:
+        """Return the kind as it is seen in one of its versions."""
+        others = tuple(name for name in (self.version, *self.also) if name != version)
+        return replace(self, version=version, also=others)
+
+    @cached_property
+    def versions(self) -> tuple[ResourceKind, ...]:
+        """The kind in each version that is served, the preferred one first."""
+        return tuple(self.in_version(version) for version in self.served)
+
+    def shown(self, item: Object) -> Object:
+        """Return an object of the kind as this version writes it."""
+        if not self.also or item.get("apiVersion") == self.api_version:
+            return item
+        return {**item, "apiVersion": self.api_version}
 
     @property
     def api_version(self) -> str:
