@@ -11,7 +11,6 @@ from typing import Final
 from fake_ta_job.config import ConfigError, JobConfig
 
 _USAGE: Final = 2
-_SHARED_ARCHIVE: Final = "-XX:SharedArchiveFile="
 
 
 def main() -> int:
@@ -35,7 +34,6 @@ def main() -> int:
 
 def _prepare_gateway() -> None:
     """Give the client's JVM the connectors; the cluster has them on its class path already."""
-    os.environ["JVM_ARGS"] = _without_class_archives(os.environ.get("JVM_ARGS", ""))
     jars: list[Path] = []
     for entry in filter(None, os.environ.get("FLINK_TA_JARS", "").split(os.pathsep)):
         path = Path(entry)
@@ -46,22 +44,6 @@ def _prepare_gateway() -> None:
     given = os.environ.get("HADOOP_CLASSPATH")
     class_path = [*map(str, jars), *([given] if given else [])]
     os.environ["HADOOP_CLASSPATH"] = os.pathsep.join(class_path)
-
-
-def _without_class_archives(options: str) -> str:
-    """Leave the client's own archives of classes out of its JVM's options.
-
-    With classes restored from such an archive the compiler inside Flink's table planner fails
-    (NullPointerException in janino); the archive below it, of the JVM's own classes, is fine.
-    """
-    kept = []
-    for option in options.split():
-        if option.startswith(_SHARED_ARCHIVE):
-            lowest = option.removeprefix(_SHARED_ARCHIVE).partition(os.pathsep)[0]
-            kept.append(_SHARED_ARCHIVE + lowest)
-        elif not option.startswith("-XX:ArchiveClassesAtExit="):
-            kept.append(option)
-    return " ".join(kept)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from pyflink.common import Types
+from pyflink.common import Duration, Types, WatermarkStrategy
 from pyflink.datastream import KeyedStream, StreamExecutionEnvironment
 from pyflink.java_gateway import get_gateway
 from pyflink.table import ChangelogMode, Schema, StreamTableEnvironment
@@ -71,7 +71,7 @@ def _build(environment: StreamExecutionEnvironment, config: JobConfig) -> None:
     table_environment = StreamTableEnvironment.create(environment)
     table_environment.get_config().set_local_timezone("UTC")
     builder = _Builder(table_environment, config)
-    trades = builder.source("trades", "")
+    trades = _with_one_watermark(builder.source("trades", ""), config.out_of_order_ms)
     microbars = builder.operator(
         _key_by(trades), Microbars(), microbar_type(), uid="ta-microbars", name=tables.MICROBARS
     )
@@ -142,6 +142,16 @@ class _Builder:
     def finish(self) -> None:
         """Attach the Kafka sinks."""
         self._inserts.attach_as_datastream()
+
+
+def _with_one_watermark(stream: DataStream, out_of_order_ms: int) -> DataStream:
+    """Replace the source's watermarks, one a partition, by one a subtask over all it reads.
+
+    So it is in production's job, by the last seconds that its recorded rows hold: a partition
+    that is read ahead of others may close their open buckets.
+    """
+    bounded = WatermarkStrategy.for_bounded_out_of_orderness(Duration.of_millis(out_of_order_ms))
+    return stream.assign_timestamps_and_watermarks(bounded)
 
 
 def _declare_type(stream: DataStream, kind: TypeInformation) -> None:

@@ -29,8 +29,8 @@ def source_table(role: str, config: JobConfig) -> str:
     """Return the statement that declares a raw topic.
 
     Offsets: the group's committed ones, else the reset policy. Watermark: bounded
-    out-of-orderness on the envelope's event time, kept per partition by the source and without
-    idleness, so a partition or subtask that stays silent holds it back, as in production.
+    out-of-orderness on the envelope's event time without idleness, so that a subtask that stays
+    silent holds it back, as in production.
     A record without event time or symbol cannot be placed; the projections below drop it.
     """
     delay = config.out_of_order_ms + 1  # the DataStream API's bounded watermark is 1 ms behind

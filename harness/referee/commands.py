@@ -187,10 +187,10 @@ def _aws(command: Command) -> Iterator[Deed]:
             yield from _aws_copy(verb, source, target, command)
         case ["s3", "rb", bucket]:
             yield ObjectsDeleted, {"prefix": _prefix(bucket)}
-        case ["s3api", "delete-object"]:
+        case ["s3api", "delete-object", *_]:
             place = f"s3://{options.get('--bucket', '')}/{options.get('--key', '')}"
             yield ObjectsDeleted, {"prefix": _prefix(place)}
-        case ["s3api", verb] if verb.startswith("delete"):
+        case ["s3api", verb, *_] if verb.startswith("delete"):
             what = f"aws s3api {verb} was run; which objects it deleted is not known"
             yield Unclear, {"areas": frozenset({"s3"}), "what": what}
 

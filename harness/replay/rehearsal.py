@@ -13,7 +13,7 @@ from harness.checks.model import run_checks
 from harness.checks.outputs import OUTPUT_CHECKS
 from harness.checks.replay import REPLAY_CHECKS
 from harness.checks.safety import SAFETY_CHECKS
-from harness.core.errors import HarnessError, ServiceError
+from harness.core.errors import DocumentError, HarnessError, ServiceError, UsageError
 from harness.replay.executor import WorldExecutor
 from harness.replay.result import InterruptedRunError
 from harness.replay.stage import Stage
@@ -22,6 +22,7 @@ from harness.runbook.operations import Route
 from harness.runbook.planning import plan
 from harness.runbook.running import run
 from harness.world import registry
+from harness.world.market.recording import Recording
 from harness.world.processes import memory_of
 from harness.world.spec import WorldSpec
 from harness.world.world import World
@@ -92,7 +93,8 @@ class Rehearsal:
             self._result.seconds = time.monotonic() - began
 
     def _plan(self) -> list[PlannedStep]:
-        """Resolve the whole scenario before anything is built."""
+        """Resolve the whole scenario, and read the recording, before anything is built."""
+        self._survey_recording()
         replay_id = self._variants.replay_id or _replay_id(self._result.run_id)
         self._result.values["REPLAY_ID"] = replay_id
         return plan(
@@ -103,9 +105,19 @@ class Rehearsal:
             self._result.values,
         )
 
+    def _survey_recording(self) -> None:
+        """Refuse a recording with broken lines; its first batch comes after all were read."""
+        if self._variants.recorded is None:
+            return
+        recording = Recording(self._variants.recorded, skip_broken=self._variants.skip_broken)
+        try:
+            next(iter(recording.batches()), None)
+        except DocumentError as error:
+            raise UsageError(error.what, where=error.where, hint=error.hint) from error
+
     def _rehearse(self, steps: list[PlannedStep]) -> None:
         world_id = registry.new_world_id()
-        root = registry.make_directory(world_id)
+        root = registry.make_directory(world_id, keep=self._result.resolved.run.keep)
         spec = WorldSpec(
             world_id=world_id,
             root=root,

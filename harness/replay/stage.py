@@ -40,6 +40,9 @@ _CONFIG: Final = "torghut-ta-config"
 _SYMBOL: Final = "NVDA"
 """The symbol of the document's own queries."""
 
+_CHECKPOINTS: Final = 2
+"""The first may have been triggered before the last record was read; the second was not."""
+
 _DEAD_END_SECONDS: Final = 15.0
 """How long a job may stay down after the document's last step before nobody waits any more."""
 
@@ -147,24 +150,45 @@ class Stage:
         self._progress.note(f"job {run.job_id if run else ''} is running")
         wait_until(
             self._live_lag,
-            what=f"{self._live_group} to commit the high watermark of every input",
-            timeout=self._variants.patience_seconds + self._variants.events / 1000,
+            what="the TA job to read every record of its inputs",
+            timeout=self._patience(),
             holds=lambda lag: lag == 0,
             interval=0.25,
             hint=f"see {self._state.logs}",
         )
-        self._live_run = self._jobs.look()
+        self._live_run = self._written_out(run)
+
+    def _patience(self) -> float:
+        return self._variants.patience_seconds + self._variants.events / 1000
+
+    def _written_out(self, run: JobRun | None) -> JobRun | None:
+        """Wait until two checkpoints have followed: sinks flush at each of them."""
+        if run is None:
+            raise ServiceError("the TA job went away before the replay")
+        before = self._jobs.completed_checkpoints(run.job_id)
+
+        def since() -> int:
+            self._jobs.look()
+            return self._jobs.completed_checkpoints(run.job_id) - before
+
+        wait_until(
+            since,
+            what="two checkpoints of the TA job after it had read everything",
+            timeout=self._patience(),
+            holds=lambda count: count >= _CHECKPOINTS,
+            interval=0.25,
+            hint=f"see {self._state.logs}",
+        )
+        return self._jobs.look()
 
     def _live_lag(self) -> int:
         run = self._jobs.look()
         if run is not None and run.state == "FAILED":
             raise ServiceError(f"the TA job failed before the replay: {run.failure}")
-        committed = self._brokers.committed(self._live_group)
-        latest = self._brokers.latest(sorted(self._inputs.values()))
-        lag = sum(high - committed.get(key, 0) for key, high in latest.items())
+        there = sum(self._brokers.latest(sorted(self._inputs.values())).values())
         read = sum(run.records_read.values()) if run else 0
-        self._progress.status(f"live job has read {read:,}, lag {lag:,}")
-        return lag
+        self._progress.status(f"live job has read {read:,} of {there:,}")
+        return there - read
 
     def take_stock(self) -> None:
         """Damage the tables as the scenario wants it, and record how everything is before."""
@@ -174,7 +198,7 @@ class Stage:
         job = self._kube.get("FlinkDeployment", _NAMESPACE, _JOB)
         self._result.values["job-state"] = job["spec"]["job"]["state"]
         self._result.values["upgradeMode"] = job["spec"]["job"]["upgradeMode"]
-        self._monitor.start()
+        self._monitor.start(self._before)
         self._replay_started = datetime.now(UTC)
 
     def _damage(self) -> None:
@@ -214,11 +238,13 @@ class Stage:
         try:
             seen = wait_until(
                 self._progress_of_replay,
-                what="the replay group to commit the high watermark of every input",
-                timeout=self._variants.patience_seconds + self._variants.events / 1000,
+                what="the replay to read every record of its inputs",
+                timeout=self._patience(),
                 holds=lambda seen: seen["lag"] == 0 or seen["dead end"] is not None,
                 interval=0.25,
             )
+            if seen["lag"] == 0:
+                self._written_out(self._replay_run())
         except WaitTimeoutError as error:
             # Not an error: that the lag does not fall is for the checks to judge.
             return {"given up": error.what}
@@ -229,9 +255,9 @@ class Stage:
         last = samples[-1] if samples else None
         run = self._replay_run()
         # A group that was used before has commits from then: they are no progress of this run.
-        committed = run is not None and self._jobs.completed_checkpoints(run.job_id) > 0
+        begun = run is not None and self._jobs.completed_checkpoints(run.job_id) > 0
         return {
-            "lag": last.lag if last is not None and committed else None,
+            "lag": last.lag if last is not None and begun else None,
             "job": last.job_state if last else None,
             "dead end": self._dead_end(samples),
         }

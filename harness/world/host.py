@@ -128,10 +128,9 @@ async def _serve(spec: WorldSpec, ending: _End) -> None:
         if await _unless(end, building.build()):
             emit("ready", state=building.state().to_json())
             await _unless(end, building.deaths.run())
-            await end.wait()
+            building.deaths.look()
     finally:
         loop.remove_reader(sys.stdin.fileno())
-        building.deaths.look()
         await building.tear_down()
 
 

@@ -35,6 +35,9 @@ STATE_FILE: Final = "world.json"
 LOCK_FILE: Final = "host.lock"
 MAKER_FILE: Final = "maker"
 KEEP_FILE: Final = "keep"
+_ROOM: Final = 256 << 20
+"""Bytes that a world needs: it is up with far less, but dies somewhere in the middle."""
+
 _LOCK_SECONDS: Final = 5.0
 _REMOVE_SECONDS: Final = 3.0
 _WORLD_ID: Final = re.compile(r"[a-z0-9]{8}")
@@ -187,8 +190,18 @@ def make_directory(world_id: str, *, keep: bool = False) -> Path:
     Args:
         world_id: a fresh identifier.
         keep: whether ``remove_stale`` leaves it in place after the world's end.
+
+    Raises:
+        HarnessError: when there is no room for a world.
     """
     root = worlds_directory() / world_id
+    free = shutil.disk_usage(root.parent).free
+    if free < _ROOM:
+        raise HarnessError(
+            f"no space for a world: {free >> 20} MB are free, {_ROOM >> 20} MB are needed",
+            where=str(root.parent),
+            hint="free some space, or set TMPDIR to a directory with more",
+        )
     draft = root.with_name(f".{world_id}")
     draft.mkdir(mode=0o700)
     (draft / MAKER_FILE).write_text(_identity(os.getpid()))

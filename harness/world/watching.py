@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from harness.world.services.base import Service
 
 _SECONDS: Final = 0.5
+_LOG_LINES: Final = 8
 
 
 class DeathWatch:
@@ -29,7 +30,7 @@ class DeathWatch:
     def __init__(self, report: Callable[[str], None]) -> None:
         """Begin with nothing to look after; ``report`` is told of each death in one line."""
         self._report = report
-        self._reported: set[str] = set()
+        self._reported: set[object] = set()
         self._services: list[Service] = []
         self._clusters: list[Processes] = []
         self._tasks: list[asyncio.Task[None]] = []
@@ -62,18 +63,21 @@ class DeathWatch:
 
     def look(self) -> None:
         """Report what died since the last look."""
-        for line in (*self._dead_processes(), *self._dead_controllers()):
-            if line not in self._reported:
-                self._reported.add(line)
+        for key, line in (*self._dead_processes(), *self._dead_controllers()):
+            if key not in self._reported:
+                self._reported.add(key)
                 self._report(line)
 
-    def _dead_processes(self) -> list[str]:
-        return [
-            f"{process.name} ended by itself ({_manner(status)}{_ordinal(run)}); "
-            f"its log is {process.log}"
-            for process in self._processes()
-            for run, status in enumerate(process.own_ends, 1)
-        ]
+    def _dead_processes(self) -> Iterator[tuple[object, str]]:
+        for process in self._processes():
+            for run, status in enumerate(process.own_ends, 1):
+                yield (
+                    (id(process), run),
+                    (
+                        f"{process.name} ended by itself ({_manner(status)}{_ordinal(run)}); "
+                        f"its log is {process.log}{_last_words(process, status)}"
+                    ),
+                )
 
     def _processes(self) -> Iterator[ManagedProcess]:
         for service in self._services:
@@ -83,17 +87,21 @@ class DeathWatch:
                 yield cluster.job_manager
             yield from cluster.task_managers
 
-    def _dead_controllers(self) -> list[str]:
-        return [
-            f"controller {task.get_name()} failed: {task.exception()!r}"
-            for task in self._tasks
-            if task.done() and not task.cancelled() and task.exception() is not None
-        ]
+    def _dead_controllers(self) -> Iterator[tuple[object, str]]:
+        for task in self._tasks:
+            if task.done() and not task.cancelled() and task.exception() is not None:
+                yield id(task), f"controller {task.get_name()} failed: {task.exception()!r}"
 
 
 def _manner(status: int) -> str:
     """Say how a process ended: with a status, or by which signal."""
     return f"exit status {status}" if status >= 0 else signal.Signals(-status).name
+
+
+def _last_words(process: ManagedProcess, status: int) -> str:
+    """Return the end of the log, unless a signal left no time for words."""
+    words = process.tail(_LOG_LINES) if status >= 0 else ""
+    return f" and ends:\n{words}" if words else ""
 
 
 def _ordinal(run: int) -> str:

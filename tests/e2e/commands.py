@@ -104,7 +104,7 @@ class Command:
         assert self.process.stdout is not None
         self._output.extend(self.process.stdout)
 
-    def wait_for(self, text: str, timeout: float = 120.0) -> None:
+    def wait_for(self, text: str, timeout: float = 300.0) -> None:
         """Wait until a line on standard error holds ``text``."""
 
         def there() -> bool:
@@ -112,13 +112,13 @@ class Command:
 
         with self._news:
             self._news.wait_for(there, timeout)
-        assert any(text in line for line in self.lines), self.errors
+        assert any(text in line for line in self.lines), f"{self.errors}\n{self.output}"
 
     def signal_group(self, number: signal.Signals) -> None:
         """Signal the process group, as a terminal does upon Ctrl-C."""
         os.killpg(self.process.pid, number)
 
-    def end(self, timeout: float = 120.0) -> int:
+    def end(self, timeout: float = 300.0) -> int:
         """Wait for the end; return the exit status."""
         status = self.process.wait(timeout)
         for thread in self._threads:
@@ -155,7 +155,7 @@ def call(
     *arguments: str | Path,
     environment: Mapping[str, str],
     cwd: Path | None = None,
-    timeout: float = 120.0,
+    timeout: float = 300.0,
 ) -> Command:
     """Run ``replay-harness`` to its end."""
     with Command(*arguments, environment=environment, cwd=cwd) as command:

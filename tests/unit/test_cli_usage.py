@@ -7,8 +7,10 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from typer.testing import CliRunner
@@ -19,31 +21,36 @@ from harness.cli.main import COMMANDS, app
 from harness.core.errors import DocumentError, HarnessError, UsageError
 from harness.runbook.editions import OWN_BINDINGS, OWN_EDITION
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 PROGRAM = Path(sys.executable).with_name("replay-harness")
 NAMES = tuple(command.__name__ for command in COMMANDS)
 
 
-@pytest.fixture(name="run")
-def run_fixture(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("REPLAY_HARNESS")}
-    (tmp_path / "tmp").mkdir()
+@dataclass(frozen=True)
+class Answer:
+    returncode: int
+    stdout: str
+    stderr: str
 
-    def run(*arguments: str | Path, **extra: str) -> subprocess.CompletedProcess[str]:
-        answer = subprocess.run(
-            [PROGRAM, *arguments],
-            cwd=tmp_path,
-            env={**environment, "TMPDIR": str(tmp_path / "tmp"), "COLUMNS": "200", **extra},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
+
+Run = Callable[..., Answer]
+
+
+@pytest.fixture(name="run")
+def run_fixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs the command line in this process, away from the user's files and variables."""
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("REPLAY_HARNESS_")]:
+        monkeypatch.delenv(name)
+
+    def run(*arguments: str | Path, **extra: str) -> Answer:
+        answer = CliRunner().invoke(app, [str(one) for one in arguments], env=extra)
+        assert answer.exception is None or isinstance(answer.exception, SystemExit)
         assert "Traceback" not in answer.stderr
         assert not (tmp_path / "runs").exists(), "nothing may be made before the usage is right"
-        return answer
+        return Answer(answer.exit_code, answer.stdout, answer.stderr)
 
     return run
 
@@ -98,7 +105,7 @@ def test_help_loads_nothing_heavy() -> None:
     ],
 )
 def test_wrong_usage_is_one_clear_message_and_status_2(
-    run: Callable[..., subprocess.CompletedProcess[str]], arguments: list[str], message: str
+    run: Run, arguments: list[str], message: str
 ) -> None:
     answer = run(*arguments)
     assert answer.returncode == 2, answer.stderr
@@ -109,23 +116,19 @@ def test_wrong_usage_is_one_clear_message_and_status_2(
 
 
 @pytest.mark.parametrize("arguments", [["rehearse"], ["nonsense"], ["rehearse", "mode1", "--x"]])
-def test_what_the_parser_refuses_has_status_2(
-    run: Callable[..., subprocess.CompletedProcess[str]], arguments: list[str]
-) -> None:
+def test_what_the_parser_refuses_has_status_2(run: Run, arguments: list[str]) -> None:
     assert run(*arguments).returncode == 2
 
 
 def test_a_wrong_environment_variable_is_named(
-    run: Callable[..., subprocess.CompletedProcess[str]],
+    run: Run,
 ) -> None:
     answer = run("config", REPLAY_HARNESS_SEED="minus one")
     assert answer.returncode == 2
     assert "environment variable REPLAY_HARNESS_SEED: seed='minus one'" in answer.stderr
 
 
-def test_a_project_file_is_read_and_named(
-    run: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
-) -> None:
+def test_a_project_file_is_read_and_named(run: Run, tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text("[tool.replay-harness]\nseed = 7\n")
     answer = run("config")
     assert answer.returncode == 0
@@ -165,7 +168,7 @@ def tab_in_a_command(text: str) -> str:
 )
 @pytest.mark.parametrize("command", [["lint"], ["rehearse", "mode1", "--out", "out", "--runbook"]])
 def test_a_changed_document_stops_with_its_line_before_anything_is_done(
-    run: Callable[..., subprocess.CompletedProcess[str]],
+    run: Run,
     tmp_path: Path,
     change: Callable[[str], str],
     command: list[str],
@@ -178,33 +181,28 @@ def test_a_changed_document_stops_with_its_line_before_anything_is_done(
     assert not (tmp_path / "out" / "logs").exists()
 
 
-def test_a_tab_in_a_command_is_a_change(
-    run: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+def test_a_tab_between_the_words_of_a_command_is_a_blank_to_a_shell_and_to_us(
+    run: Run, tmp_path: Path
 ) -> None:
     path = edition(tmp_path, tab_in_a_command)
     answer = run("lint", path, "--bindings", OWN_BINDINGS)
-    assert answer.returncode == 1
-    assert f"{path}:" in answer.stdout
+    assert answer.returncode == 0, answer.stdout
 
 
-def test_line_ends_of_another_system_change_nothing(
-    run: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
-) -> None:
+def test_line_ends_of_another_system_change_nothing(run: Run, tmp_path: Path) -> None:
     path = edition(tmp_path, lambda text: text.replace("\n", "\r\n"))
     answer = run("lint", path, "--bindings", OWN_BINDINGS)
     assert answer.returncode == 0, answer.stdout
 
 
-def test_the_own_edition_passes(run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+def test_the_own_edition_passes(run: Run) -> None:
     for extra in ([], ["--bindings", OWN_BINDINGS]):
         answer = run("lint", OWN_EDITION, *extra)
         assert answer.returncode == 0, answer.stdout
         assert "0 errors" in answer.stdout.splitlines()[-1]
 
 
-def test_a_skeleton_lists_what_is_to_be_bound(
-    run: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
-) -> None:
+def test_a_skeleton_lists_what_is_to_be_bound(run: Run, tmp_path: Path) -> None:
     skeleton = tmp_path / "bindings.yaml"
     answer = run("lint", OWN_EDITION, "--skeleton", skeleton)
     assert answer.returncode == 0
@@ -212,15 +210,29 @@ def test_a_skeleton_lists_what_is_to_be_bound(
     assert run("lint", OWN_EDITION, "--skeleton", skeleton).returncode == 2, "never overwritten"
 
 
-def test_a_skeleton_leaves_out_what_given_bindings_bind(
-    run: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
-) -> None:
+def test_a_skeleton_leaves_out_what_given_bindings_bind(run: Run, tmp_path: Path) -> None:
     path = edition(tmp_path, lambda text: text + "\nAlso delete everything.\n")
     skeleton = tmp_path / "more.yaml"
     answer = run("lint", path, "--bindings", OWN_BINDINGS, "--skeleton", skeleton)
     assert answer.returncode == 0
     assert "1 statements" in answer.stdout
     assert "Also delete everything." in skeleton.read_text()
+
+
+def test_the_installed_program_ends_with_the_status_and_one_message(tmp_path: Path) -> None:
+    answer = subprocess.run(
+        [PROGRAM, "rehearse", "mode9"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert answer.stderr == (
+        f"replay-harness: {OWN_BINDINGS}: there is no scenario 'mode9'\n"
+        "  there are: mode1, mode2, rollback, rollback-mode2, runner\n"
+    )
 
 
 def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> tuple[int, str]:

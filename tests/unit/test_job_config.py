@@ -138,11 +138,6 @@ def test_jars_may_be_named_one_by_one_or_by_directory(
         assert environment["HADOOP_CLASSPATH"] == wanted
 
 
-def test_the_archive_of_the_client_is_left_out() -> None:
-    options = "-Xmx1g -XX:SharedArchiveFile=/a/base.jsa:/a/client.jsa -XX:ArchiveClassesAtExit=/b"
-    assert client._without_class_archives(options) == "-Xmx1g -XX:SharedArchiveFile=/a/base.jsa"
-
-
 def test_the_tables_have_the_columns_of_the_rows() -> None:
     found = {}
     for statement in statements(SCHEMA_FILE.read_text()):

@@ -137,10 +137,10 @@ def test_what_a_test_says_goes_before_the_command_line(
     options = ["--replay-profile=S", "--replay-runbook=other.md", "--replay-bindings=its.yaml"]
     sets = ["--replay-set", "events=9", "--replay-set", "minutesAgo=2", "--replay-keep"]
     run(pytester, *options, *sets).assert_outcomes(passed=1)
-    run = rehearsals.last.run
-    assert (run.seed, run.route, run.profile, run.keep) == (7, "gitops", "S", True)
-    assert run.runbook == pytester.path / "own.md"
-    assert run.bindings == pytester.path / "its.yaml"
+    used = rehearsals.last.run
+    assert (used.seed, used.route, used.profile, used.keep) == (7, "gitops", "S", True)
+    assert used.runbook == pytester.path / "own.md"
+    assert used.bindings == pytester.path / "its.yaml"
     assert rehearsals.last.sets == {"damage": "none", "events": "4000", "minutesAgo": "2"}
     assert rehearsals.last.origins["set.minutesAgo"] == "pytest's command line"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -29,6 +29,7 @@ from harness.replay.runner.feasibility import (
     Feasibility,
     decide,
 )
+from harness.replay.runner.model import Current
 from harness.replay.runner.names import DAY_MS, RAW_ROLES, TOPICS, RunnerError
 from harness.replay.runner.planning import GroupHistory, Permissions, blockers, calendar_days
 from harness.replay.runner.retention import (
@@ -37,6 +38,9 @@ from harness.replay.runner.retention import (
     read_topics,
     roles_to_topics,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 TABLES = (
     TableDays("ta_microbars", 19, "2026-04-27", "2026-05-22", 1_281_193),
@@ -282,7 +286,7 @@ EVERY = [
     for values in itertools.product([True, False], repeat=len(FIELDS))
 ]
 
-ROWS = (
+ROWS: tuple[tuple[str, Callable[[Conditions], bool]], ...] = (
     (COMPLETE, lambda c: c.coverage_run and c.window_full),
     (FEASIBLE, lambda c: c.retention_run and c.sources_fine and c.ttl_enough),
     (SHORT_TTL, lambda c: c.retention_run and c.sources_fine and not c.ttl_enough),
@@ -455,8 +459,6 @@ def test_coverage_alone_blocks_only_when_days_are_asked_for(
     trading: int,
     blocked: bool,  # noqa: FBT001
 ) -> None:
-    from harness.replay.runner.model import Current  # noqa: PLC0415 - used here only
-
     verdict = feasibility(trading, coverage=coverage(trading))
     found = blockers(Current(group="g"), GroupHistory(), verdict, Permissions(), None)
     assert bool(found) is blocked

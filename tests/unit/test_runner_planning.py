@@ -214,11 +214,11 @@ def test_running_with_a_nonce(state: str, reconciled: int, runs: bool) -> None: 
 def test_the_commands_come_in_the_documents_order() -> None:
     commands = Change(group=REPLAY, reset="earliest").commands("torghut", current(nonce=2))
     patch = "kubectl -n torghut patch"
+    data = json.dumps({"data": {"TA_GROUP_ID": REPLAY, "TA_AUTO_OFFSET_RESET": "earliest"}})
     deployment = f"{patch} flinkdeployment torghut-ta --type merge -p"
     assert commands == [
         f"""{deployment} '{{"spec": {{"job": {{"state": "suspended"}}}}}}'""",
-        f"{patch} configmap torghut-ta-config --type merge -p "
-        f"""'{{"data": {{"TA_GROUP_ID": "{REPLAY}", "TA_AUTO_OFFSET_RESET": "earliest"}}}}'""",
+        f"{patch} configmap torghut-ta-config --type merge -p '{data}'",
         f"""{deployment} '{{"spec": {{"restartNonce": 3, "job": {{"state": "running"}}}}}}'""",
     ]
 
@@ -264,7 +264,7 @@ def test_each_blocker() -> None:
     ]
 
 
-@pytest.mark.parametrize(("group", "stateful"), itertools.product([True, False], repeat=2))
+@pytest.mark.parametrize(("group", "stateful"), list(itertools.product([True, False], repeat=2)))
 def test_permissions_lift_their_own_blocker_only(group: bool, stateful: bool) -> None:  # noqa: FBT001
     used = GroupHistory(used_in=("brokers",))
     allowed = Permissions(existing_group=group, stateful=stateful)

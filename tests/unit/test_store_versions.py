@@ -4,7 +4,6 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-import pytest
 import aiohttp
 import pytest
 from hypothesis import given
@@ -88,7 +87,7 @@ def test_a_patch_into_another_kind_or_version_is_refused(patch: dict[str, Any]) 
 def test_strimzi_of_h_knows_no_older_version() -> None:
     objects = store(*load_profile("H").topic_api)
     assert objects.create(topic("v1"))["apiVersion"] == f"{GROUP}/v1"
-    with pytest.raises(NotFoundError, match=f'no matches for kind "KafkaTopic" in version "{GROUP}'):
+    with pytest.raises(NotFoundError, match='no matches for kind "KafkaTopic" in version'):
         objects.create(topic("v1beta2"))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from harness.core.results import decide, failed, passed
+from harness.core.results import decide, passed
 from harness.referee.case import DESTRUCTIVE, Rule, first
 from harness.referee.facts import (
     Confirmed,
@@ -44,6 +44,7 @@ APPROVALS: Final[dict[str, Formula[Fact]]] = {
 """Which confirmation, by the names that bindings give, goes before which acts."""
 
 _LOSES_RECORDS: Final = frozenset({"retention.ms", "retention.bytes", "cleanup.policy"})
+_SHOWN: Final = 10
 _KAFKA_TOPICS: Final = "kafka/kafkatopics/"
 
 
@@ -145,19 +146,14 @@ def backup_before_deletion(case: Case) -> CheckResult:
         for fact in deleted
         if isinstance(fact, ObjectsDeleted) and not any(backup.protects(fact) for backup in backups)
     ]
-    if not bare:
-        return passed(
-            name,
-            got={"deletions": len(deleted), "copies": len(backups)},
-            expected="copies first",
-            reason=f"all {len(deleted)} deletions in S3 came after a complete copy",
-        )
-    return failed(
+    lines = [f"{fact.prefix} at {fact.where}: {_why(backups, fact)}" for fact in bare]
+    return decide(
+        not lines,
         name,
-        got={"without a copy": [f"{fact.prefix} at {fact.where}" for fact in bare[:10]]},
-        expected="copies first",
-        reason=f"{len(bare)} deletions without a backup, the first {bare[0].prefix} at "
-        f"{bare[0].where}: {_why(backups, bare[0])}",
+        got=lines[:_SHOWN],
+        expected=[],
+        good=f"all {len(deleted)} deletions in S3 came after a complete copy",
+        bad=f"{len(lines)} deletions in S3 without a backup: {'; '.join(lines[:3])}",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicCollection, TopicPartition
@@ -33,6 +34,7 @@ class BrokerObserver:
             {"bootstrap.servers": bootstrap, "reconnect.backoff.max.ms": 200, "log_level": 0}
         )
         self._commits = CommitReader(bootstrap)
+        self._reading = threading.Lock()
         self._groups: set[str] = set()
         self._first: dict[str, dict[Partition, int]] = {}
 
@@ -52,10 +54,12 @@ class BrokerObserver:
 
     def read_commits(self) -> None:
         """Take note of commits written since the last look."""
-        for commit in self._commits.new_commits():
-            self._groups.add(commit.group)
-            if commit.partition is not None and commit.offset is not None:
-                self._first.setdefault(commit.group, {}).setdefault(commit.partition, commit.offset)
+        with self._reading:  # the reader has one position; a monitor and the end may both look
+            for commit in self._commits.new_commits():
+                self._groups.add(commit.group)
+                if commit.partition is not None and commit.offset is not None:
+                    first = self._first.setdefault(commit.group, {})
+                    first.setdefault(commit.partition, commit.offset)
 
     def first_commit(self, group: str) -> Mapping[Partition, int]:
         """Return the first offset that ``group`` ever committed, by partition."""

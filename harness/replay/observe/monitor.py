@@ -65,6 +65,7 @@ class Monitor:
         self._live, self._replay = live_group, replay_group
         self._topics = sorted(inputs.values())
         self._on_sample = on_sample
+        self._fresh, self._earliest = False, 0
         self._versions: list[ObjectVersion] = []
         self._lock = threading.Lock()
         self._end = threading.Event()
@@ -72,8 +73,16 @@ class Monitor:
         self._watchers = [Watcher(kube, kind, _NAMESPACE, self._take_version) for kind in _WATCHED]
         self._thread = threading.Thread(target=self._sample_on, name="monitor", daemon=True)
 
-    def start(self) -> None:
-        """Begin to watch and to sample."""
+    def start(self, before: KafkaState) -> None:
+        """Begin to watch and to sample.
+
+        Args:
+            before: the brokers before the first step.
+        """
+        self._fresh = not before.committed.get(self._replay)
+        self._earliest = sum(
+            offset for (topic, _), offset in before.earliest.items() if topic in self._topics
+        )
         for watcher in self._watchers:
             watcher.start()
         self._thread.start()
@@ -146,16 +155,16 @@ class Monitor:
     def _lag(self, run: JobRun | None, committed: Mapping[Partition, int]) -> int | None:
         """Return records between the replay's position and the high watermark.
 
-        Before its first commit a job with empty state stands at the earliest offsets. Where a
-        job restored from a checkpoint stands, nobody outside can tell until it commits: its
-        sources commit one after the other, so until each has, what is missing is no lag.
+        A job with empty state under a group without commits began at the earliest offsets, so
+        what it has read tells where it is; commits of a source that has come to rest may be ten
+        seconds late. Where any other job stands, nobody outside can tell until it commits.
         """
-        from_scratch = run is not None and _began_empty(run, self._replay)
-        if not committed and not from_scratch:
+        if run is not None and run.group == self._replay and not run.restored_from and self._fresh:
+            there = sum(self._brokers.latest(self._topics).values()) - self._earliest
+            return max(0, there - sum(run.records_read.values()))
+        if not committed:
             return None
         latest = self._brokers.latest(self._topics)
-        if not from_scratch and any(high and key not in committed for key, high in latest.items()):
-            return None
         return sum(high - committed.get(key, 0) for key, high in latest.items())
 
     def _remember(self, error: Exception) -> None:

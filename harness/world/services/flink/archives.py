@@ -74,6 +74,15 @@ class ClassArchives:
         draft = self._writing[role] = self._draft(archive)
         return [f"-XX:SharedArchiveFile={base}", f"-XX:ArchiveClassesAtExit={draft}", *_QUIET]
 
+    def base_options(self) -> list[str]:
+        """Return JVM options that use the archive of the JVM's own classes, and no other.
+
+        For the client: with classes restored from an archive of its own, the compiler inside
+        Flink's table planner fails (NullPointerException in janino).
+        """
+        base = self._base()
+        return [] if base is None else [f"-XX:SharedArchiveFile={base}", *_QUIET]
+
     def writing(self, *roles: str) -> bool:
         """Whether a process was told to write an archive at its end, which takes seconds.
 

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from harness.world.services.flink.runtime import FlinkRuntime
     from harness.world.services.flink.spec import FlinkClusterSpec
 
-_CLIENT: Final = "client"
 _GRACE: Final = 5.0
 _GRACE_WHILE_ARCHIVING: Final = 30.0
 _LEFTOVER_GRACE: Final = 2.0
@@ -203,7 +202,6 @@ class FlinkCluster:
             restore_from=restore_from, allow_non_restored=allow_non_restored, job_id=job_id
         )
         write_configuration(directory, {**self.configuration, **changed})
-        archive_options = self._archives.options(_CLIENT)
         found = run_client(
             [str(self._runtime.python), *self._runtime.client],
             environment=commands.client_environment(
@@ -211,15 +209,13 @@ class FlinkCluster:
                 self._runtime,
                 self._token,
                 configuration=directory,
-                archive_options=archive_options,
+                archive_options=self._archives.base_options(),
             ),
             directory=self._runtime.repository,
             log=log,
             timeout=client_timeout,
-            linger=_GRACE_WHILE_ARCHIVING if self._archives.writing(_CLIENT) else 0.0,
         )
         self._served = True
-        self._archives.publish(_CLIENT)
         return found
 
     def _next_submission(self) -> tuple[Path, Path]:
