@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -152,6 +152,35 @@ class Query:
     value: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class TradingPause:
+    """What pauses trading: one value of one object.
+
+    Attributes:
+        kind: kind of the object.
+        name: its name.
+        setting: what people call the value.
+        path: where the value is in the object, e.g. ``spec.replicas``.
+        paused: the value that pauses; anything else does not.
+    """
+
+    kind: str
+    name: str
+    setting: str
+    path: str
+    paused: str | int
+
+
+DOCUMENTED_PAUSE: Final = TradingPause(
+    "KnativeService",
+    "torghut",
+    "TRADING_ENABLED",
+    "spec.template.spec.containers[0].env[name=TRADING_ENABLED].value",
+    "false",
+)
+"""The pause that the document names."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
     """Everything the checks of a rehearsal look at.
@@ -173,6 +202,7 @@ class Evidence:
         reset_policy: TA_AUTO_OFFSET_RESET that the document tells to use.
         upgrade_mode: ``spec.job.upgradeMode`` at the start.
         newest_event: newest expected event_ts by table for the symbol of the queries.
+        pause: what pauses trading in this production, whatever the document says.
         gaps: why looks failed while the document was run; what was not seen proves nothing.
     """
 
@@ -192,4 +222,5 @@ class Evidence:
     reset_policy: str = "earliest"
     upgrade_mode: str = "stateless"
     newest_event: Mapping[str, str] = field(default_factory=dict)
+    pause: TradingPause = DOCUMENTED_PAUSE
     gaps: tuple[str, ...] = ()

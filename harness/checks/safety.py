@@ -6,12 +6,14 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.checks.model import Check, decide, unknown
+from harness.world.yaml_path import Selector, parse_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from harness.checks.evidence import Evidence, KafkaState, ObjectVersion, Partition
     from harness.checks.model import CheckResult
+    from harness.world.yaml_path import Step
 
 TERMINAL_STATES: Final = frozenset({"FINISHED", "CANCELED", "FAILED"})
 """Flink job states in which a job writes nothing any more."""
@@ -21,14 +23,20 @@ def _versions(evidence: Evidence, kind: str) -> Iterator[ObjectVersion]:
     return (version for version in evidence.history if version.kind == kind)
 
 
-def _trading_enabled(service: Mapping[str, Any] | None) -> str | None:
-    """Return TRADING_ENABLED of the Knative service's first container."""
-    if service is None:
-        return None
-    containers = service["spec"]["template"]["spec"]["containers"]
-    environment = {entry["name"]: entry.get("value") for entry in containers[0].get("env", [])}
-    value = environment.get("TRADING_ENABLED")
-    return None if value is None else str(value)
+def _value_at(content: Any, path: str) -> str | None:  # noqa: ANN401 - any JSON
+    """Return the value at a path of an object, as text; None when it is not there."""
+    for step in parse_path(path):
+        content = _below(content, step)
+    return None if content is None else str(content)
+
+
+def _below(content: Any, step: Step) -> Any:  # noqa: ANN401 - any JSON
+    if isinstance(content, dict):
+        return content.get(step)
+    entries = content if isinstance(content, list) else []
+    if isinstance(step, Selector):
+        return next((one for one in entries if str(one.get(step.field)) == step.value), None)
+    return entries[step] if isinstance(step, int) and step < len(entries) else None
 
 
 def _first_change(evidence: Evidence) -> ObjectVersion | None:
@@ -43,29 +51,34 @@ def _first_change(evidence: Evidence) -> ObjectVersion | None:
 
 
 def trading_paused(evidence: Evidence) -> CheckResult:
-    """TRADING_ENABLED was false when the first change reached the cluster, and stayed so."""
+    """Trading was paused when the first change reached the cluster, and stayed so.
+
+    What pauses it is production's own: TRADING_ENABLED of the Knative service at S, as the
+    document says, the replicas of the scheduler's Deployment at H.
+    """
     name = "trading-paused"
-    change = _first_change(evidence)
+    pause, change = evidence.pause, _first_change(evidence)
     if change is None:
         return unknown(name, reason="nothing was changed in the cluster, so no order can be judged")
-    versions = list(_versions(evidence, "KnativeService"))
+    versions = [v for v in _versions(evidence, pause.kind) if v.name == pause.name]
     before = [v for v in versions if v.revision < change.revision]
     if not before:
-        return unknown(name, reason="the trading service was not seen before the first change")
-    at_change = _trading_enabled(before[-1].content)
-    later = {_trading_enabled(v.content) for v in versions if v.revision > change.revision}
+        where = f"{pause.kind}/{pause.name}"
+        return unknown(name, reason=f"{where}, which trades, was not seen before the first change")
+    at_change = _value_at(before[-1].content, pause.path)
+    later = {_value_at(v.content, pause.path) for v in versions if v.revision > change.revision}
     first = f"{change.kind}/{change.name} at resourceVersion {change.revision}"
+    wanted, label = str(pause.paused), f"{pause.setting} at the first change"
     return decide(
-        at_change == "false" and later <= {"false"},
+        at_change == wanted and later <= {wanted},
         name,
-        got={
-            "TRADING_ENABLED at the first change": at_change,
-            "later values": sorted(later, key=str),
-            "first change": first,
-        },
-        expected={"TRADING_ENABLED at the first change": "false", "later values": ["false"]},
+        got={label: at_change, "later values": sorted(later, key=str), "first change": first},
+        expected={label: wanted, "later values": [wanted]},
         good=f"trading was paused before the first change ({first}) and stayed paused",
-        bad=f"trading was not paused when the first change ({first}) was made, or was not kept so",
+        bad=(
+            f"trading was not paused when the first change ({first}) was made, or was not kept so: "
+            f"what pauses it is {pause.setting}={wanted} of {pause.kind}/{pause.name}"
+        ),
     )
 
 
@@ -206,7 +219,7 @@ def _offset_damage(before: KafkaState, after: KafkaState, evidence: Evidence) ->
 SAFETY_CHECKS: Final = (
     Check(
         "trading-paused",
-        "TRADING_ENABLED is false before the first change and stays false",
+        "trading is paused before the first change and stays paused",
         trading_paused,
         needs_every_look=True,
     ),

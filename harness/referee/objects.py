@@ -81,11 +81,9 @@ class TrackedObject:
 
     Attributes:
         values: leaves of spec and data by path.
-        seen: whether the whole object was in a request.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
-    seen: bool = False
     _orders: dict[str, list[str]] = field(default_factory=dict)
     _applied: dict[str, frozenset[str]] = field(default_factory=dict)
 
@@ -123,7 +121,6 @@ class TrackedObject:
         return self._learn(body, {**gone, **leaves})
 
     def _learn(self, body: Mapping[str, Any], leaves: Mapping[str, Any]) -> list[Change]:
-        self.seen = True
         self._orders.update(_lists(body))
         return self._set(leaves)
 

@@ -135,9 +135,7 @@ class _Reader:
 
     def _changed(self, line: int, event: AuditEvent, name: str) -> Iterator[Fact]:
         tracked = self._objects[name]
-        created = event.verb == "create" or (
-            event.actor == ARGOCD and not tracked.seen and not tracked.values
-        )
+        created = event.verb == "create" or (event.actor == ARGOCD and not tracked.values)
         try:
             changes = tracked.request(event.verb, event.actor, event.body)
         except UnclearRequestError as error:

@@ -32,7 +32,7 @@ class RunSettings(BaseModel):
 
     runbook: Path | None = Field(None, description="the document; default: the project's edition")
     bindings: Path | None = Field(None, description="what the document's sentences mean")
-    profile: str = Field("S", description="what production looked like on a date: S")
+    profile: str = Field("S", description="what production looked like on a date: S or H")
     route: Literal["gitops", "emergency"] = Field(
         "gitops", description="follow the GitOps-first or the emergency variant of each step"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from harness.checks.evidence import Evidence, Query
+from harness.checks.evidence import Evidence, Query, TradingPause
 from harness.checks.oracle.microbars import Watermarks
 from harness.core.errors import ServiceError
 from harness.core.waiting import WaitTimeoutError, wait_until
@@ -18,8 +18,10 @@ from harness.runbook.operations import Query as QueryOperation
 from harness.world.kube import KubeClient
 from harness.world.market.feed import feed
 from harness.world.market.generator import Market
+from harness.world.market.positions import commit_start
 from harness.world.market.recording import Recording
 from harness.world.market.settings import MarketSettings
+from harness.world.profiles import load_profile
 from harness.world.tools import find_kubectl
 
 if TYPE_CHECKING:
@@ -98,6 +100,7 @@ class Stage:
 
     def feed(self) -> None:
         """Write the market data into the input topics."""
+        self._give_position()
         report = feed(
             self._batches(),
             self._state.addresses.kafka_bootstrap,
@@ -106,6 +109,12 @@ class Stage:
         )
         self._result.market |= report.describe()
         self._progress.note(f"{report.confirmed:,} records in the input topics")
+
+    def _give_position(self) -> None:
+        """Let the live group have commits, unless its policy finds the first record without."""
+        if self._result.values["PREV_TA_AUTO_OFFSET_RESET"] != "earliest":
+            bootstrap = self._state.addresses.kafka_bootstrap
+            commit_start(bootstrap, self._live_group, self._inputs.values())
 
     def _batches(self) -> Any:  # noqa: ANN401 - an iterable of frames
         end = datetime.now(UTC) - timedelta(minutes=self._variants.minutes_ago)
@@ -320,12 +329,18 @@ class Stage:
             queries=self._queries,
             upgrade_mode=self._result.values["upgradeMode"],
             newest_event=newest_events(expected, _SYMBOL),
+            pause=self._pause(),
             gaps=tuple(self._gaps()),
         )
 
     def _watermarks(self, brokers: KafkaState) -> Watermarks:
         partitions = brokers.topics[self._inputs["trades"]].partitions
         return Watermarks(self._settings.source_parallelism, partitions)
+
+    def _pause(self) -> TradingPause:
+        """Return what pauses trading in the world's profile."""
+        pause = load_profile(self._state.profile).trading_pause
+        return TradingPause(pause.kind, pause.name, pause.setting, pause.path, pause.paused)
 
     def _gaps(self) -> list[str]:
         """Return why something may have happened that nobody saw."""

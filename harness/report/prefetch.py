@@ -9,7 +9,7 @@ from harness.report.progress import ConsoleProgress, console
 from harness.world import network
 from harness.world.addresses import Addresses
 from harness.world.artifacts import fetch, read_lock
-from harness.world.building import ROOT, job_python
+from harness.world.locating import ROOT, job_python
 from harness.world.services.flink import FlinkRuntime
 from harness.world.services.flink.archives import ClassArchives
 from harness.world.services.kafka import training

@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -31,11 +30,12 @@ from harness.world.control_plane.flink_operator.process_clusters import ProcessC
 from harness.world.control_plane.flink_operator.settings import OperatorSettings
 from harness.world.control_plane.knative import Knative
 from harness.world.control_plane.model.catalog import catalog
-from harness.world.control_plane.pods.objects import Container, pod_object
-from harness.world.control_plane.pods.runtime import PodBacking, PodRuntime
+from harness.world.control_plane.pods.runtime import PodRuntime
 from harness.world.control_plane.store import Store
 from harness.world.control_plane.topic_admin import KafkaTopicAdmin
 from harness.world.control_plane.topics import TopicOperator
+from harness.world.kafka_pods import add_kafka_pods
+from harness.world.locating import ROOT, job_python
 from harness.world.pod_edge import LocalPodEdge
 from harness.world.processes import MARKER
 from harness.world.profiles.profile import load_profile
@@ -46,7 +46,6 @@ from harness.world.services.clickhouse.ddl import localise_ddl
 from harness.world.services.clickhouse.local import LocalClickHouse
 from harness.world.services.flink import FlinkRuntime
 from harness.world.services.kafka.local import LocalKafka
-from harness.world.services.kafka.tools import install_tools
 from harness.world.services.object_store.local import LocalObjectStore
 from harness.world.spec import WorldState
 from harness.world.tools import find_kubectl
@@ -61,32 +60,13 @@ if TYPE_CHECKING:
 
 Emit = Callable[..., None]
 
-ROOT: Final = Path(__file__).parents[2]
-"""Directory that holds the packages ``harness`` and ``fake_ta_job``."""
 
 RUNBOOK_IN_REPOSITORY: Final = "argocd/applications/torghut/README.md"
 """Where production keeps the document."""
 
-JOB_PYTHON_VARIABLE: Final = "TORGHUT_JOB_PYTHON"
 _NAMESPACES: Final = ("argocd", "kafka", "torghut", "rook-ceph", "knative-serving")
 _RECONCILE: Final = timedelta(milliseconds=500)
 _TOPIC_SECONDS: Final = 60.0
-
-
-def job_python() -> Path:
-    """Return the interpreter of the job's environment.
-
-    Raises:
-        ServiceError: when it is not there.
-    """
-    python = Path(os.environ.get(JOB_PYTHON_VARIABLE, ROOT / "fake_ta_job/.venv/bin/python"))
-    if not python.exists():
-        raise ServiceError(
-            "the job's Python environment is missing",
-            where=str(python),
-            hint=f"run `make setup`, or name its interpreter in {JOB_PYTHON_VARIABLE}",
-        )
-    return python
 
 
 class Building:
@@ -265,7 +245,13 @@ class Building:
         for application in applications(self._profile, self._settings.argo_automation):
             self._client("argocd-applicationset-controller").create(application)
         await self._first_sync()
-        self._add_kafka_pods()
+        add_kafka_pods(
+            self._client("strimzi-cluster-operator"),
+            self._pods,
+            self._spec,
+            self._addresses,
+            self._profile.broker_pods,
+        )
 
     def _start_reconcilers(self) -> None:
         keys = self._objects.credentials
@@ -326,25 +312,6 @@ class Building:
         self._undo.push_async_callback(clusters.close)
         operator = FlinkOperator(client, clusters, OperatorSettings.every(_RECONCILE))
         self._run(operator.run(), "FlinkOperator")
-
-    def _add_kafka_pods(self) -> None:
-        """Stand pods for the brokers, with Kafka's tools where the document expects them."""
-        root = self._spec.root / "pods" / "kafka"
-        install_tools(root, self._hosts_file)
-        client = self._client("strimzi-cluster-operator")
-        for number in range(self._addresses.brokers):
-            name = self._profile.broker_pods.name(number)
-            client.create(
-                pod_object(
-                    name,
-                    "kafka",
-                    labels={"strimzi.io/cluster": "kafka", "strimzi.io/kind": "Kafka"},
-                    containers=[Container("kafka", "strimzi/kafka")],
-                    address=self._addresses.host(11 + number),
-                )
-            )
-            log = self._spec.logs / f"kafka-broker-{number}.log"
-            self._pods.register("kafka", name, "kafka", PodBacking(root=root, log=log))
 
     def state(self) -> WorldState:
         """Return how to reach the world; only after ``build``."""

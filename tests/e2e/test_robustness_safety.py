@@ -115,7 +115,7 @@ def traps(directory: Path, listener: Listener) -> dict[str, str]:
     python.write_text(f"open({str(marker) + '-python'!r}, 'w')\n")
     shims = directory / "shims"
     shims.mkdir()
-    for name in ("kubectl", "aws", "bash", "git", "sleep", "java"):
+    for name in ("kubectl", "aws", "bash", "sleep", "java"):
         shim = shims / name
         shim.write_text(f'#!/bin/sh\necho "$0 $*" >> {marker}-{name}\nexec /usr/bin/{name} "$@"\n')
         shim.chmod(0o755)
@@ -136,7 +136,7 @@ def traps(directory: Path, listener: Listener) -> dict[str, str]:
         "PYTHONSTARTUP": str(python),
         "BASH_ENV": str(script),
         "ENV": str(script),
-        "CDPATH": str(directory),
+        "CDPATH": str(directory / "elsewhere"),
         "PATH": f"{shims}:{os.environ['PATH']}",
     }
 

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from harness.checks.evidence import DOCUMENTED_PAUSE, ObjectVersion, TradingPause
 from harness.checks.model import Check, run_checks
 from harness.checks.replay import REPLAY_CHECKS
 from harness.checks.safety import SAFETY_CHECKS
@@ -60,6 +61,84 @@ def test_trading_paused_too_late_fails(evidence: Evidence) -> None:
 def test_trading_unpaused_before_the_end_fails(evidence: Evidence) -> None:
     history = (*evidence.history, trading("true", 99))
     assert judge("trading-paused", replace(evidence, history=history)).verdict is Verdict.FAIL
+
+
+SCHEDULER = TradingPause("Deployment", "torghut-scheduler", "spec.replicas", "spec.replicas", 0)
+
+
+def scheduler(replicas: int, revision: int, name: str = "torghut-scheduler") -> ObjectVersion:
+    return ObjectVersion("Deployment", name, revision, {"spec": {"replicas": replicas}})
+
+
+def under_h(evidence: Evidence, *versions: ObjectVersion) -> Evidence:
+    """The same replay where the scheduler trades; the Knative switch is off all along."""
+    kept = tuple(v for v in evidence.history if v.kind != "KnativeService")
+    history = sorted((trading("false", 1), *versions, *kept), key=lambda v: v.revision)
+    return replace(evidence, history=tuple(history), pause=SCHEDULER)
+
+
+def test_where_a_deployment_trades_no_replica_is_the_pause(evidence: Evidence) -> None:
+    paused = under_h(evidence, scheduler(1, 1), scheduler(0, 4))
+    assert judge("trading-paused", paused).verdict is Verdict.PASS
+
+
+def test_the_documents_switch_does_not_count_where_a_deployment_trades(evidence: Evidence) -> None:
+    result = judge("trading-paused", under_h(evidence, scheduler(1, 1)))
+    assert result.verdict is Verdict.FAIL
+    assert result.got["spec.replicas at the first change"] == "1"
+    assert result.expected["spec.replicas at the first change"] == "0"
+    assert "spec.replicas=0 of Deployment/torghut-scheduler" in result.reason
+
+
+def test_a_pause_that_argo_cd_takes_back_fails(evidence: Evidence) -> None:
+    result = judge(
+        "trading-paused", under_h(evidence, scheduler(1, 1), scheduler(0, 4), scheduler(1, 6))
+    )
+    assert result.verdict is Verdict.FAIL
+    assert result.got["later values"] == ["1"]
+
+
+def test_a_scheduler_that_nobody_saw_is_unknown(evidence: Evidence) -> None:
+    stranger = scheduler(0, 1, name="torghut-ta")
+    result = judge("trading-paused", under_h(evidence, stranger))
+    assert result.verdict is Verdict.UNKNOWN
+    assert "Deployment/torghut-scheduler" in result.reason
+
+
+def test_a_scheduler_that_is_gone_is_not_a_pause(evidence: Evidence) -> None:
+    gone = replace(scheduler(0, 4), content=None)
+    result = judge("trading-paused", under_h(evidence, scheduler(1, 1), gone))
+    assert result.verdict is Verdict.FAIL
+    assert result.got["spec.replicas at the first change"] is None
+
+
+def env(*entries: dict[str, str]) -> dict[str, Any]:
+    container = {"name": "user-container", "env": list(entries)}
+    return {"spec": {"template": {"spec": {"containers": [container]}}}}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {},
+        {"spec": None},
+        env(),
+        env({"name": "OTHER", "value": "false"}),
+        env({"name": "TRADING_ENABLED"}),
+    ],
+    ids=["empty", "null", "no env", "another", "no value"],
+)
+@pytest.mark.parametrize("container", ["[0]", "[name=user-container]", "[name=no]", "[7]"])
+def test_a_switch_that_is_not_there_is_not_a_pause(
+    evidence: Evidence, content: dict[str, Any], container: str
+) -> None:
+    path = f"spec.template.spec.containers{container}.env[name=TRADING_ENABLED].value"
+    service = ObjectVersion("KnativeService", "torghut", 4, content)
+    history = [v for v in evidence.history if v.kind != "KnativeService"]
+    judged = replace(
+        evidence, history=(service, *history), pause=replace(DOCUMENTED_PAUSE, path=path)
+    )
+    assert judge("trading-paused", judged).verdict is Verdict.FAIL
 
 
 def test_trading_paused_with_nothing_changed_is_unknown(evidence: Evidence) -> None:

@@ -25,20 +25,24 @@ class Brokers:
         return LATEST
 
 
-def lag(run: JobRun | None, committed: dict[Partition, int]) -> int | None:
+def lag(run: JobRun | None, committed: dict[Partition, int], *, fresh: bool = True) -> int | None:
     monitor = object.__new__(Monitor)
     monitor._brokers = Brokers()  # type: ignore[assignment]
     monitor._replay, monitor._topics = REPLAY, ["bars1m", "quotes", "trades"]
+    monitor._fresh, monitor._earliest = fresh, 10
     return monitor._lag(run, committed)
 
 
-def job(state: str = "RUNNING", restored: str | None = None, group: str = REPLAY) -> JobRun:
-    return JobRun("2" * 32, state, restored, {}, group)
+def job(
+    state: str = "RUNNING", restored: str | None = None, group: str = REPLAY, read: int = 0
+) -> JobRun:
+    return JobRun("2" * 32, state, restored, {"trades": read}, group)
 
 
-def test_job_with_empty_state_stands_at_the_earliest_offsets_until_it_commits() -> None:
-    assert lag(job(), {}) == 310
-    assert lag(job(), {TRADES: 100}) == 210
+def test_job_with_empty_state_and_a_fresh_group_is_where_its_counters_say() -> None:
+    assert lag(job(), {}) == 300
+    assert lag(job(read=100), {TRADES: 100}) == 200
+    assert lag(job(read=300), {}) == 0
 
 
 @pytest.mark.parametrize("run", [None, job(group=LIVE), job(restored="s3a://x/chk-5")])
@@ -58,5 +62,6 @@ def test_restored_job_has_a_lag_once_every_source_has_committed() -> None:
     assert lag(restored, {BARS: 10, TRADES: 90, QUOTES: 200}) == 10
 
 
-def test_group_that_was_used_before_has_the_lag_of_its_old_commits() -> None:
-    assert lag(None, {BARS: 10, TRADES: 100, QUOTES: 200}) == 0
+@pytest.mark.parametrize("run", [None, job()])
+def test_group_that_was_used_before_has_the_lag_of_its_commits(run: JobRun | None) -> None:
+    assert lag(run, {BARS: 10, TRADES: 100, QUOTES: 200}, fresh=False) == 0

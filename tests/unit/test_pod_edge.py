@@ -87,9 +87,11 @@ def test_sizes_come_from_the_settings() -> None:
     environment, configuration = small.overlay(*production())
     assert environment["TA_CHECKPOINT_INTERVAL_MS"] == "3000"
     assert environment["TA_CHECKPOINT_PAUSE_MS"] == "0"
-    assert environment["TA_PARALLELISM"] == configuration["parallelism.default"] == "2"
-    assert configuration["taskmanager.numberOfTaskSlots"] == "2"
-    assert (small.parallelism, small.slots, small.task_managers) == (2, 2, 1)
+    assert environment["TA_OPERATOR_PARALLELISM"] == "2"
+    # More source subtasks than partitions, as in production: idle ones hold back the watermark.
+    assert environment["TA_PARALLELISM"] == configuration["parallelism.default"] == "4"
+    assert configuration["taskmanager.numberOfTaskSlots"] == "4"
+    assert (small.parallelism, small.slots, small.task_managers) == (4, 4, 1)
 
 
 def test_every_change_is_a_sentence_with_both_values() -> None:

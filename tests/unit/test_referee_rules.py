@@ -115,6 +115,10 @@ def test_trading_that_was_off_all_along_is_paused() -> None:
     expect(PASS, RESUMED, trail)
 
 
+def test_only_the_first_change_needs_the_pause() -> None:
+    expect(PASS, PAUSED, good_mode1().hand(JOB, {"spec": {"restartNonce": 9}}))
+
+
 def test_without_a_change_or_without_a_trader_there_is_no_order() -> None:
     expect(PASS, PAUSED, begun())
     expect(UNKNOWN, PAUSED, Trail().job("running").records().job("suspended"))
@@ -162,6 +166,11 @@ def test_a_removed_flag_is_caught() -> None:
     trail = begun()
     trail.env.pop("TRADING_MODE")
     assert "'live' -> None" in expect(FAIL, FLAGS, trail.trading("false"))
+
+
+def test_an_object_that_is_created_touches_no_flag() -> None:
+    trail = begun().apply(SCHEDULER, "Deployment", containers(TRADING_MODE="live"))
+    expect(PASS, FLAGS, trail)
 
 
 def test_flags_nobody_saw_are_unknown_and_a_live_one_is_told() -> None:
@@ -443,6 +452,8 @@ def test_a_patch_that_is_committed_or_applied_afterwards_is_reconciled() -> None
     expect(PASS, RECONCILED, begun().hand(JOB, patch).job("running", 3))
     expect(PASS, RECONCILED, begun().commit("+  restartNonce: 3").hand(JOB, patch))
     expect(FAIL, RECONCILED, begun().hand(JOB, patch).commit("+  restartNonce: 4"))
+    taken_back = begun().commit("+  restartNonce: 3").commit("+  restartNonce: 2")
+    expect(FAIL, RECONCILED, taken_back.hand(JOB, patch))
 
 
 def test_a_patch_undone_by_hand_needs_no_commit() -> None:

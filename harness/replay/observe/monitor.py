@@ -21,10 +21,16 @@ if TYPE_CHECKING:
     from harness.replay.observe.jobs import JobObserver
     from harness.world.kube import KubeClient
 
-_WATCHED: Final = ("KnativeService", "FlinkDeployment", "ConfigMap")
+_WATCHED: Final = {
+    "KnativeService": "torghut",
+    "Deployment": "torghut-scheduler",
+    "FlinkDeployment": "torghut-ta",
+    "ConfigMap": "torghut-ta-config",
+}
+"""Name of the watched object of each kind; some profiles lack some of them."""
+
 _NAMESPACE: Final = "torghut"
 _INTERVAL: Final = 0.4
-_NAMES: Final = {"torghut", "torghut-ta", "torghut-ta-config"}
 
 
 class Monitor:
@@ -99,7 +105,7 @@ class Monitor:
 
     def _take_version(self, kind: str, item: dict[str, Any], gone: bool) -> None:  # noqa: FBT001
         metadata = item["metadata"]
-        if metadata["name"] in _NAMES:
+        if metadata["name"] == _WATCHED[kind]:
             version = ObjectVersion(
                 kind, metadata["name"], int(metadata["resourceVersion"]), None if gone else item
             )
@@ -159,12 +165,13 @@ class Monitor:
         what it has read tells where it is; commits of a source that has come to rest may be ten
         seconds late. Where any other job stands, nobody outside can tell until it commits.
         """
-        if run is not None and run.group == self._replay and not run.restored_from and self._fresh:
+        if run is not None and self._fresh and _began_empty(run, self._replay):
             there = sum(self._brokers.latest(self._topics).values()) - self._earliest
             return max(0, there - sum(run.records_read.values()))
-        if not committed:
-            return None
         latest = self._brokers.latest(self._topics)
+        # Sources commit one after the other: until each has, what is missing is no lag.
+        if not committed or any(high and key not in committed for key, high in latest.items()):
+            return None
         return sum(high - committed.get(key, 0) for key, high in latest.items())
 
     def _remember(self, error: Exception) -> None:

@@ -203,7 +203,7 @@ def _add_replay(parser: argparse.ArgumentParser) -> None:
         help="apply although upgradeMode is not stateless: the group then decides nothing",
     )
     group.add_argument(
-        "--wait-seconds", type=float, default=120.0, help="for each wait (default: %(default)s)"
+        "--wait-seconds", type=float, default=180.0, help="for each wait (default: %(default)s)"
     )
 
 

@@ -1,4 +1,4 @@
-"""The verification's looks: the objects once, the brokers until they say what is wanted."""
+"""The verification's looks: the brokers until they say what is wanted, the objects once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.replay.runner.verification import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from harness.replay.runner.model import Change
+    from harness.replay.runner.model import Change, Current
     from harness.replay.runner.options import Options
     from harness.replay.runner.report import Report
     from harness.replay.runner.verification import Checks, Consumption, Earlier, Running
@@ -56,17 +56,30 @@ class Verification:
         self._options, self._brokers = options, brokers
         self._newest_job, self._say = newest_job, say
 
-    def into(self, report: Report, target: Change, earlier: Earlier) -> None:
-        """Verify ``target`` against ``report.current`` and the services that can be asked."""
+    def into(
+        self, report: Report, target: Change, earlier: Earlier, look: Callable[[], Current]
+    ) -> None:
+        """Verify ``target`` against the services that can be asked, then against the objects.
+
+        The objects come last: waiting for the brokers gives the operator time to catch up.
+
+        Args:
+            report: where the outcome goes.
+            target: what was asked for.
+            earlier: what was before.
+            look: reads the objects.
+        """
         stateful = self._options.permissions.stateful or self._options.mode == "rollback"
+        services = self._consumption(report, target.group)
+        services |= self._flink(report, stateful=stateful)
+        report.current = look()
         report.checks = verify_objects(report.current, target, earlier, stateful=stateful)
+        report.checks |= services
         if earlier.nonce is None:
             report.warnings.append(
                 "the restartNonce before the replay is not known: "
                 "give --record of the apply, or --previous-nonce"
             )
-        report.checks |= self._flink(report, stateful=stateful)
-        report.checks |= self._consumption(report, target.group)
 
     def _flink(self, report: Report, *, stateful: bool) -> Checks:
         if not self._options.flink_url:

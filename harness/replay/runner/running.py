@@ -240,7 +240,7 @@ class Run:
         return self._record.earlier if self._record else Earlier()
 
     def _verify(self, report: Report, target: Change, earlier: Earlier) -> None:
-        self._verification.into(report, target, earlier)
+        self._verification.into(report, target, earlier, self._cluster.current)
 
 
 def rollback_warnings(current: Current, change: Change) -> list[str]:
