@@ -6,8 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from harness.checks.evidence import Evidence, JobRun, KafkaState, ObjectVersion, Sample, TopicState
+
+# No test depends on a clock: an example is not wrong for being slow on a busy machine.
+settings.register_profile("clockless", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("clockless")
 
 INPUTS = {
     "trades": "torghut.trades.v1",

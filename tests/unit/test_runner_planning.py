@@ -46,6 +46,7 @@ def test_the_documented_example() -> None:
         ("p", "__a__", "p-a"),
         ("p", "2026-02-09T0315Z-INC1234", "p-2026-02-09T0315Z-INC1234"),
         ("p", "a_b", "p-a_b"),
+        ("p", "- a - -", "p-a"),
     ],
 )
 def test_group_names(prefix: str, replay_id: str, group: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import string
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,7 @@ def replay_group(prefix: str, replay_id: str) -> str:
 
 
 def _cleaned(text: str) -> str:
-    return text.strip().replace("__", "-").strip("-").strip()
+    return text.strip().replace("__", "-").strip("-" + string.whitespace)
 
 
 def calendar_days(trading_days: int, asked: int) -> int:
