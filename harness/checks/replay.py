@@ -71,8 +71,8 @@ def _why_not_reread(evidence: Evidence, run: JobRun, expected: Mapping[str, int]
             f"{counts}. The job resumed from {run.restored_from} (upgradeMode "
             f"{evidence.upgrade_mode}): a source restored from a checkpoint takes its offsets from "
             f"it and ignores TA_GROUP_ID={evidence.replay_group} and "
-            f"TA_AUTO_OFFSET_RESET={evidence.reset_policy}. Every command succeeded, yet this was "
-            "a plain restart, not a replay; only a start with empty state (upgradeMode stateless) "
+            f"TA_AUTO_OFFSET_RESET={evidence.reset_policy}. Whatever the commands said, this was a "
+            "plain restart, not a replay; only a start with empty state (upgradeMode stateless) "
             "reads the inputs again"
         )
     if run.failure:

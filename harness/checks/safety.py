@@ -99,9 +99,7 @@ def job_suspended_before_change(evidence: Evidence) -> CheckResult:
         None,
     )
     if change is None:
-        return unknown(
-            name, reason="TA_GROUP_ID never changed in the cluster: the edit did not arrive"
-        )
+        return unknown(name, reason=_why_no_change(evidence))
     jobs = [v for v in _versions(evidence, "FlinkDeployment") if v.revision < change.revision]
     if not jobs or jobs[-1].content is None:
         return unknown(name, reason="the FlinkDeployment was not seen before TA_GROUP_ID changed")
@@ -119,6 +117,13 @@ def job_suspended_before_change(evidence: Evidence) -> CheckResult:
             "it may have written under the old configuration"
         ),
     )
+
+
+def _why_no_change(evidence: Evidence) -> str:
+    first = next(_versions(evidence, "ConfigMap"), None)
+    if first is not None and _group(first.content) == evidence.replay_group:
+        return f"TA_GROUP_ID was {evidence.replay_group} already before the replay"
+    return "TA_GROUP_ID never changed in the cluster: the edit did not arrive"
 
 
 def replay_group_fresh(evidence: Evidence) -> CheckResult:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from harness.world.spec import WorldState
 
 _ACTOR: Final = "runbook"
-_COMMAND_SECONDS: Final = 300.0
+_COMMAND_SECONDS: Final = 600.0
 _SYNC_SECONDS: Final = 60.0
 _FLINK: Final = ("FlinkDeployment", "torghut", "torghut-ta")
 
@@ -80,6 +80,9 @@ class WorldExecutor:
                 "https_proxy": proxy,
                 "NO_PROXY": self.state.addresses.host(2),
                 "no_proxy": self.state.addresses.host(2),
+                # What the proxy cannot carry, the document's runner reaches by address.
+                "TA_REPLAY_KAFKA_BOOTSTRAP": self.state.addresses.kafka_bootstrap,
+                "TA_REPLAY_FLINK_REST_URL": self.state.addresses.flink_rest,
             },
         )
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from harness.runbook.running import StepRecord
     from harness.world.spec import WorldState
 
-_TELLING = ("inputs-reread", "outputs-complete", "outputs-unique")
+_TELLING = ("replay-group-fresh", "inputs-reread", "outputs-complete", "outputs-unique")
 """Checks whose failure says most about a replay; the verdict's reason comes from them first."""
 
 

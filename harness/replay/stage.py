@@ -166,6 +166,26 @@ class Stage:
             hint=f"see {self._state.logs}",
         )
         self._live_run = self._written_out(run)
+        wait_until(
+            self._uncommitted,
+            what=f"{self._live_group} to commit what it has read",
+            timeout=self._patience(),
+            holds=lambda left: left == 0,
+            interval=0.25,
+            hint=f"see {self._state.logs}",
+        )
+
+    def _uncommitted(self) -> int:
+        """Return records between the live group's commits and the high watermarks.
+
+        A source that has come to rest commits up to ten seconds after its checkpoint: its
+        client is still waiting for records.
+        """
+        committed = self._brokers.committed(self._live_group)
+        latest = self._brokers.latest(sorted(self._inputs.values()))
+        left = sum(high - committed.get(key, 0) for key, high in latest.items())
+        self._progress.status(f"{left:,} records read and not committed yet")
+        return left
 
     def _patience(self) -> float:
         return self._variants.patience_seconds + self._variants.events / 1000

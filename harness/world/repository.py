@@ -85,6 +85,10 @@ class ManifestRepository:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
         repository._git("init", "--quiet")
+        # A runner leaves its records in the work tree; they are no manifests.
+        exclude = path / ".git" / "info" / "exclude"
+        exclude.parent.mkdir(exist_ok=True)
+        exclude.write_text("/ta-replay-*.json\n")
         repository._vary(settings)
         repository.commit(f"Production as of {profile.date}: profile {profile.name}")
         return repository

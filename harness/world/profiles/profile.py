@@ -126,7 +126,7 @@ class Profile(_Record):
         return {
             path.relative_to(self.manifests).as_posix(): path.read_bytes()
             for path in sorted(self.manifests.rglob("*"))
-            if path.is_file() and path.name != _FILE
+            if path.is_file() and path.name != _FILE and "__pycache__" not in path.parts
         }
 
     def topics(self) -> tuple[Topic, ...]:
