@@ -65,7 +65,7 @@ RUNBOOK_IN_REPOSITORY: Final = "argocd/applications/torghut/README.md"
 """Where production keeps the document."""
 
 _NAMESPACES: Final = ("argocd", "kafka", "torghut", "rook-ceph", "knative-serving")
-_RECONCILE: Final = timedelta(milliseconds=500)
+_RECONCILE: Final = timedelta(seconds=1)
 _TOPIC_SECONDS: Final = 60.0
 
 
@@ -255,7 +255,9 @@ class Building:
 
     def _start_reconcilers(self) -> None:
         keys = self._objects.credentials
-        self._argocd = ArgoCD(self._client("argocd-controller"), self._repository, self._audit)
+        self._argocd = ArgoCD(
+            self._client("argocd-controller"), self._repository, self._audit, resync=2.0
+        )
         self._topics = TopicOperator(
             self._client("strimzi-topic-operator"),
             KafkaTopicAdmin(self._addresses.kafka_bootstrap),

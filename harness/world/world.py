@@ -198,20 +198,22 @@ class World:
             raise
 
     def _stop(self) -> list[str]:
-        if self._host is None:
-            return []
         with self._news:
             self._stopping = True
-        self._host.send_signal(signal.SIGTERM)
-        self._close_input()
-        try:
-            self._host.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._host.kill()
-            self._host.wait()
+        if self._host is not None:
+            self._end_host(self._host)
         if self._listener is not None:
             self._listener.join(_LISTEN_SECONDS)
         return finish(self.spec.world_id, self.spec.root, keep=self.spec.keep)
+
+    def _end_host(self, host: subprocess.Popen[bytes]) -> None:
+        host.send_signal(signal.SIGTERM)
+        self._close_input()
+        try:
+            host.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            host.kill()
+            host.wait()
 
     def __enter__(self) -> Self:
         """Return the world; it ends with the block."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import orjson
+import psutil
 
 from harness.core.waiting import wait_until
 from harness.world.addresses import Addresses
@@ -49,15 +50,20 @@ def left_behind(scratch: Path, networks: list[str], worlds: list[str]) -> list[s
         networks: loopback networks whose ports must be free.
         worlds: identifiers of worlds that ran.
     """
-    processes = [
-        f"process {one.pid} {' '.join(one.cmdline())[-200:]}"
-        for world in worlds
-        for one in marked_processes(world)
-    ]
+    processes = [f"process {line}" for world in worlds for line in command_lines(world)]
     ports = [f"port {pair}" for net in networks for pair in taken(world_ports(Addresses(net, 3)))]
     files = [f"file {path}" for path in scratch.glob("torghut-replay-harness-*/*")]
     others = [f"file {path}" for path in scratch.iterdir() if not path.name.startswith("torghut-")]
     return [*processes, *ports, *files, *others]
+
+
+def command_lines(world: str) -> list[str]:
+    """Return process id and command line of each process of a world."""
+    lines = []
+    for one in marked_processes(world):
+        with contextlib.suppress(psutil.Error):  # it has ended since
+            lines.append(f"{one.pid} {' '.join(one.cmdline())}")
+    return lines
 
 
 class Command:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 
 from harness.core.waiting import wait_until
-from harness.world.processes import marked_processes
 from tests.e2e.commands import (
     Command,
     call,
+    command_lines,
     journal,
     left_behind,
     plain_environment,
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    import psutil
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -56,16 +56,14 @@ def the_world(scratch: Path) -> str:
     return world.name
 
 
-def host_of(world: str) -> psutil.Process:
-    hosts = [p for p in marked_processes(world) if "harness.world.host" in p.cmdline()]
-    (host,) = hosts
-    return host
+def process_of(world: str, word: str) -> psutil.Process:
+    """Return the first process of a world with a word in its command line, once it is there."""
 
+    def found() -> list[str]:
+        return [line for line in command_lines(world) if word in line]
 
-def process_of(world: str, *words: str) -> psutil.Process:
-    found = [p for p in marked_processes(world) if all(w in " ".join(p.cmdline()) for w in words)]
-    assert found, [" ".join(p.cmdline())[-80:] for p in marked_processes(world)]
-    return found[0]
+    lines = wait_until(found, what=f"a process with {word}", timeout=120, interval=0.2)
+    return psutil.Process(int(lines[0].partition(" ")[0]))
 
 
 def assert_interrupted(command: Command, out: Path) -> dict[str, Any]:
@@ -139,13 +137,25 @@ def test_sigkill_of_the_harness_ends_its_world(
         wait_nothing_left(scratch, [NETWORK], [world])
 
 
+def test_a_world_that_up_never_got_to_print_ends_with_it(
+    environment: Mapping[str, str], scratch: Path, out: Path
+) -> None:
+    sets = ("--set", f"network={NETWORK}")
+    with Command("up", "--out", out, *sets, environment=environment) as command:
+        command.wait_for("clickhouse ready")
+        world = the_world(scratch)
+        command.process.kill()
+        command.end()
+        wait_nothing_left(scratch, [NETWORK], [world])
+
+
 def test_sigkill_of_the_host_is_reported(
     environment: Mapping[str, str], scratch: Path, out: Path
 ) -> None:
     with rehearse(environment, out) as command:
         command.wait_for(FED)
         world = the_world(scratch)
-        host_of(world).kill()
+        process_of(world, "harness.world.host").kill()
         assert command.end() == 3, command.errors
     written = journal(out)
     assert written["verdict"] == "unknown"
@@ -159,7 +169,7 @@ def test_what_both_left_is_removed_by_down(
     with rehearse(environment, out) as command:
         command.wait_for("feed the market")
         world = the_world(scratch)
-        host = host_of(world)
+        host = process_of(world, "harness.world.host")
         command.process.kill()
         host.kill()
         command.end()

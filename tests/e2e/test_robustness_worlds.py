@@ -85,7 +85,7 @@ def test_what_up_prints_can_be_pasted(two: Two, number: int) -> None:
 @pytest.mark.parametrize("number", [0, 1])
 def test_each_answers_kafka_and_clickhouse(two: Two, number: int) -> None:
     tool = "kubectl -n kafka exec kafka-kafka-0 -- /opt/kafka/bin/kafka-topics.sh"
-    topics = two.shell(number, f"{tool} --bootstrap-server localhost:9092 --list")
+    topics = two.shell(number, f"{tool} --bootstrap-server kafka-kafka-bootstrap.kafka:9092 --list")
     assert "torghut.trades.v1" in topics.split()
     password = re.search(r"password +(kubectl .*)$", two.said[number], re.MULTILINE)
     assert password is not None

@@ -109,7 +109,7 @@ def test_every_change_is_a_sentence_with_both_values() -> None:
         assert [line for line in sentences if key in line], key
     assert len(sentences) == len(changed) + 1, "one more for the TaskManagers"
     [interval] = [line for line in sentences if "TA_CHECKPOINT_INTERVAL_MS" in line]
-    assert "=2000 (production: 60000)" in interval
+    assert "=3000 (production: 60000)" in interval
 
 
 def test_what_equals_production_is_no_difference() -> None:

@@ -30,7 +30,7 @@ _WATCHED: Final = {
 """Name of the watched object of each kind; some profiles lack some of them."""
 
 _NAMESPACE: Final = "torghut"
-_INTERVAL: Final = 0.4
+_INTERVAL: Final = 1.0
 
 
 class Monitor:

@@ -51,7 +51,7 @@ class ProfileSettings(BaseModel):
         default=1, ge=1, le=16, description="subtasks of the operators and sinks"
     )
     checkpoint_interval_ms: int = Field(
-        default=2000, ge=200, description="time between two checkpoints, milliseconds"
+        default=3000, ge=200, description="time between two checkpoints, milliseconds"
     )
     checkpoint_pause_ms: int = Field(
         default=500, ge=0, description="shortest pause between two checkpoints, milliseconds"

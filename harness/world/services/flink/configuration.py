@@ -56,7 +56,7 @@ _DEFAULTS: Final = {
     # The REST API shows cached values: keep them young.
     "web.refresh-interval": "200",
     "rest.cache.checkpoint-statistics.timeout": "200 ms",
-    "metrics.fetcher.update-interval": "500",
+    "metrics.fetcher.update-interval": "1000",
 }
 """Settings of the miniature that a FlinkDeployment may overrule."""
 

@@ -49,7 +49,7 @@ _FAST: Final = {
     "group.initial.rebalance.delay.ms": "0",
     # Retention is looked at every second, so that expiry is seen while a rehearsal runs.
     "log.initial.task.delay.ms": "500",
-    "log.retention.check.interval.ms": "1000",
+    "log.retention.check.interval.ms": "5000",
     "log.segment.delete.delay.ms": "1000",
     # A replica that was away is back in the ISR soon after it caught up.
     "replica.lag.time.max.ms": "5000",
