@@ -162,7 +162,7 @@ class Stage:
             what="the TA job to read every record of its inputs",
             timeout=self._patience(),
             holds=lambda lag: lag == 0,
-            interval=0.5,
+            interval=1.0,
             hint=f"see {self._state.logs}",
         )
         self._live_run = self._written_out(run)
@@ -171,7 +171,7 @@ class Stage:
             what=f"{self._live_group} to commit what it has read",
             timeout=self._patience(),
             holds=lambda left: left == 0,
-            interval=0.5,
+            interval=1.0,
             hint=f"see {self._state.logs}",
         )
 
@@ -205,7 +205,7 @@ class Stage:
             what="two checkpoints of the TA job after it had read everything",
             timeout=self._patience(),
             holds=lambda count: count >= _CHECKPOINTS,
-            interval=0.5,
+            interval=1.0,
             hint=f"see {self._state.logs}",
         )
         return self._jobs.look()
@@ -270,7 +270,7 @@ class Stage:
                 what="the replay to read every record of its inputs",
                 timeout=self._patience(),
                 holds=lambda seen: seen["lag"] == 0 or seen["dead end"] is not None,
-                interval=0.5,
+                interval=1.0,
             )
             if seen["lag"] == 0:
                 self._written_out(self._replay_run())
