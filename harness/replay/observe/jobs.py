@@ -33,6 +33,7 @@ class JobObserver:
         """Look at the JobManager at ``url``; ask its pod for the group through kubectl."""
         self._rest = FlinkRest(url)
         self._kube = kube
+        self._home = kubeconfig.parent
         self._kubectl = [str(kubectl), f"--kubeconfig={kubeconfig}", "-n", _NAMESPACE]
         self._runs: dict[str, JobRun] = {}
         self._checkpoints: dict[str, int] = {}
@@ -118,13 +119,18 @@ class JobObserver:
         )
         if name is None:
             return ""
-        answer = subprocess.run(
-            [*self._kubectl, "exec", name, "--", "printenv", "TA_GROUP_ID"],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=30,
-        )
+        try:
+            answer = subprocess.run(
+                [*self._kubectl, "exec", name, "--", "printenv", "TA_GROUP_ID"],
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=30,
+                # kubectl keeps a cache below HOME: not in the user's.
+                env={"HOME": str(self._home)},
+            )
+        except subprocess.TimeoutExpired as error:
+            raise ServiceError(f"the job's group cannot be read: {error}") from error
         if answer.returncode:
             raise ServiceError(f"the job's group cannot be read: {answer.stderr.strip()}")
         return answer.stdout.strip()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import clickhouse_connect
 from clickhouse_connect.driver.exceptions import ClickHouseError
+from clickhouse_connect.driver.httputil import get_pool_manager
 
 from harness.world.processes import ManagedProcess
 from harness.world.services.clickhouse import settings
@@ -136,6 +137,8 @@ class LocalClickHouse:
             password=self.password,
             database=database,
             autogenerate_session_id=False,
+            # With connections of its own it asks no proxy that the user's environment names.
+            pool_mgr=get_pool_manager(),
         )
 
     def apply_ddl(self, sql: str) -> list[str]:
