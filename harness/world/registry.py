@@ -167,6 +167,8 @@ def remove_directory(path: Path) -> bool:
     while True:
         shutil.rmtree(path, ignore_errors=True)
         if not path.exists():
+            with contextlib.suppress(OSError):  # the last world takes the common directory along
+                path.parent.rmdir()
             return True
         if time.monotonic() > deadline:
             return False
@@ -194,7 +196,14 @@ def make_directory(world_id: str, *, keep: bool = False) -> Path:
     Raises:
         HarnessError: when there is no room for a world.
     """
-    root = worlds_directory() / world_id
+    while True:
+        try:
+            return _make(worlds_directory() / world_id, keep=keep)
+        except FileNotFoundError:  # another world has just ended and took the directory along
+            continue
+
+
+def _make(root: Path, *, keep: bool) -> Path:
     free = shutil.disk_usage(root.parent).free
     if free < _ROOM:
         raise HarnessError(
@@ -202,7 +211,7 @@ def make_directory(world_id: str, *, keep: bool = False) -> Path:
             where=str(root.parent),
             hint="free some space, or set TMPDIR to a directory with more",
         )
-    draft = root.with_name(f".{world_id}")
+    draft = root.with_name(f".{root.name}")
     draft.mkdir(mode=0o700)
     (draft / MAKER_FILE).write_text(_identity(os.getpid()))
     if keep:

@@ -132,6 +132,7 @@ def _memory(spec: FlinkClusterSpec) -> dict[str, str]:
 def _paths(spec: FlinkClusterSpec, runtime: FlinkRuntime) -> dict[str, str]:
     return {
         "io.tmp.dirs": str(spec.directory / "tmp"),
+        "fs.s3a.buffer.dir": str(spec.directory / "tmp"),  # else /tmp/hadoop-USER
         "env.java.opts.all": " ".join(MODULE_OPTIONS),
         "python.executable": str(worker_program(spec)),
         "python.client.executable": str(runtime.python),

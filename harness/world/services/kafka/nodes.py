@@ -61,6 +61,9 @@ def node_process(
         options: further options of the JVM.
     """
     log4j2 = directory / "log4j2.properties"
+    # The compression library unpacks itself into the JVM's temporary directory; a killed JVM
+    # would leave that in the machine's.
+    options = [*options, f"-Djava.io.tmpdir={directory}"]
     arguments = command(BROKER_CLASS, jars, heap=heap, log4j2=log4j2, options=options)
     return ManagedProcess(
         f"kafka-{name}",
