@@ -24,6 +24,7 @@ Feature: Mode 1, a replay with a new consumer group that deletes nothing
       | freshness                   | pass    |
       | outputs-complete            | pass    |
       | outputs-unique              | pass    |
+    And every rule of the referee was kept
     And every command of the document succeeded
     And nothing is left running
 
@@ -60,6 +61,8 @@ Feature: Mode 1, a replay with a new consumer group that deletes nothing
     And the reason of "job-suspended-before-change" says "TA_GROUP_ID never changed in the cluster"
     And the check "lag-falls" is unknown
     And the check "trading-paused" passes
+    # The patches are in the cluster and nowhere in Git.
+    And the check "emergency-patch-reconciled-to-git" fails
     And nothing is left running
 
   Scenario: The production repository's own document

@@ -172,9 +172,12 @@ class WorldExecutor:
             ServiceError: when it did not come in time.
         """
         try:
-            return self.observations[name]()
+            seen = self.observations[name]()
         except WaitTimeoutError as error:
+            self._record("observe", name, None, str(error))
             raise ServiceError(error.what, hint=error.hint) from error
+        self._record("observe", name, seen, "ok")
+        return seen
 
     def resolve(self, name: str) -> str:
         """Find a value that only the world knows.

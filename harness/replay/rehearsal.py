@@ -13,7 +13,10 @@ from harness.checks.model import run_checks
 from harness.checks.outputs import OUTPUT_CHECKS
 from harness.checks.replay import REPLAY_CHECKS
 from harness.checks.safety import SAFETY_CHECKS
+from harness.core.audit import AuditEvent, AuditTrail
 from harness.core.errors import DocumentError, HarnessError, UsageError
+from harness.core.verdicts import combine
+from harness.referee.judging import RULES, judge
 from harness.replay.executor import WorldExecutor
 from harness.replay.result import InterruptedRunError
 from harness.replay.stage import Stage
@@ -209,8 +212,14 @@ class Rehearsal:
     def _judge(self, stage: Stage) -> None:
         evidence = stage.evidence()
         self._result.samples = evidence.samples
-        self._result.promises = {check.name: check.promise for check in CHECKS}
+        self._result.promises = {one.name: one.promise for one in (*CHECKS, *RULES)}
         self._result.checks = run_checks(CHECKS, evidence)
+        trail = AuditTrail(self._out / "audit.jsonl")
+        verdict = combine(check.verdict for check in self._result.checks)
+        trail.record(
+            AuditEvent("harness", "rehearsal", "verify", self._result.scenario, None, verdict)
+        )
+        self._result.rules = judge(trail.events(), stage.expectations())
 
     @contextlib.contextmanager
     def _phase(self, name: str) -> Iterator[None]:

@@ -49,6 +49,7 @@ class RehearsalResult:
         samples: looks at the replay while it ran.
         promises: what each check promises, by name.
         checks: results in order.
+        rules: results of the referee's rules, in order.
         errors: why the run ended early, or what died.
         peak_memory: bytes.
     """
@@ -71,6 +72,7 @@ class RehearsalResult:
     samples: tuple[Sample, ...] = ()
     promises: dict[str, str] = field(default_factory=dict)
     checks: list[CheckResult] = field(default_factory=list)
+    rules: list[CheckResult] = field(default_factory=list)
     errors: list[HarnessError] = field(default_factory=list)
     peak_memory: int | None = None
 
@@ -84,7 +86,7 @@ class RehearsalResult:
             return Verdict.UNKNOWN
         return combine(
             [
-                *(check.verdict for check in self.checks),
+                *(check.verdict for check in self._findings),
                 *(
                     _status_verdict(record.status)
                     for record in self.records
@@ -101,10 +103,15 @@ class RehearsalResult:
             return str(self._cut_short[0])
         verdict = self.verdict
         if verdict is Verdict.PASS:
-            return f"all {len(self.checks)} checks passed"
+            kept = f" and all {len(self.rules)} rules were kept" if self.rules else ""
+            return f"all {len(self.checks)} checks passed{kept}"
         for candidate in (*self._check_reasons(verdict), *self._other_reasons(verdict)):
             return candidate
         return "nothing was checked"
+
+    @property
+    def _findings(self) -> list[CheckResult]:
+        return [*self.checks, *self.rules]
 
     @property
     def _cut_short(self) -> list[HarnessError]:
@@ -112,7 +119,7 @@ class RehearsalResult:
         return [error for error in self.errors if isinstance(error, ends)]
 
     def _check_reasons(self, verdict: Verdict) -> list[str]:
-        bad = [check for check in self.checks if check.verdict is verdict]
+        bad = [check for check in self._findings if check.verdict is verdict]
         telling = [check for check in bad if check.name in _TELLING]
         order = sorted(telling, key=lambda check: _TELLING.index(check.name))
         return [f"{c.name}: {c.reason}" for c in (*order, *(b for b in bad if b not in telling))]

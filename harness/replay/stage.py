@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from harness.checks.evidence import Evidence, Query, TradingPause
 from harness.checks.oracle.microbars import Watermarks
 from harness.core.errors import ServiceError
 from harness.core.waiting import WaitTimeoutError, wait_until
+from harness.referee.judging import Expectations
 from harness.replay.executor import clickhouse_client
+from harness.replay.market import market_batches
 from harness.replay.observe.brokers import BrokerObserver
 from harness.replay.observe.jobs import JobObserver
 from harness.replay.observe.monitor import Monitor
@@ -17,10 +19,7 @@ from harness.replay.observe.tables import expectations, gather_tables, newest_ev
 from harness.runbook.operations import Query as QueryOperation
 from harness.world.kube import KubeClient
 from harness.world.market.feed import feed
-from harness.world.market.generator import Market
 from harness.world.market.positions import commit_start
-from harness.world.market.recording import Recording
-from harness.world.market.settings import MarketSettings
 from harness.world.profiles import load_profile
 from harness.world.tools import find_kubectl
 
@@ -82,6 +81,7 @@ class Stage:
             "quotes": config["TA_QUOTES_TOPIC"],
             "bars1m": config["TA_BARS1M_TOPIC"],
         }
+        self._outputs = frozenset({config["TA_MICROBARS_TOPIC"], config["TA_SIGNALS_TOPIC"]})
         self._live_group: str = config["TA_GROUP_ID"]
         self._replay_group = f"torghut-ta-replay-{result.values['REPLAY_ID']}"
         result.values["PREV_TA_GROUP_ID"] = self._live_group
@@ -108,8 +108,10 @@ class Stage:
     def feed(self) -> None:
         """Write the market data into the input topics."""
         self._give_position()
+        batches, described = market_batches(self._variants, self._result.resolved.run.seed)
+        self._result.market |= described
         report = feed(
-            self._batches(),
+            batches,
             self._state.addresses.kafka_bootstrap,
             self._inputs,
             on_progress=self._fed,
@@ -134,33 +136,6 @@ class Stage:
 
         found: T = wait_until(checked, **options)
         return found
-
-    def _batches(self) -> Any:  # noqa: ANN401 - an iterable of frames
-        end = datetime.now(UTC) - timedelta(minutes=self._variants.minutes_ago)
-        if self._variants.recorded is not None:
-            return Recording(
-                self._variants.recorded, skip_broken=self._variants.skip_broken, shift_to=end
-            ).batches()
-        settings = self._market(end)
-        self._result.market["settings"] = settings.describe()
-        return Market(settings).batches()
-
-    def _market(self, end: datetime) -> MarketSettings:
-        chosen = self._variants
-        settings = {
-            "seed": self._result.resolved.run.seed,
-            "events": chosen.events,
-            "trades_per_second": chosen.trades_per_second,
-            "out_of_order": chosen.out_of_order,
-            "late": chosen.late,
-            "very_late": chosen.very_late,
-            "duplicates": chosen.duplicates,
-            "undecodable": chosen.undecodable,
-            "updated_bars": chosen.updated_bars,
-        }
-        span = MarketSettings(start=end, **settings).span  # type: ignore[arg-type]
-        start = (end - timedelta(seconds=span)).replace(microsecond=0)
-        return MarketSettings(start=start, **settings)  # type: ignore[arg-type]
 
     def reach_steady_state(self) -> None:
         """Wait until the live job has read, written and committed everything.
@@ -386,6 +361,20 @@ class Stage:
         unseen_job = self._replay_run() is None and not self._monitor.job_down()
         trouble = [self._jobs.trouble] if unseen_job and self._jobs.trouble else []
         return [*self._monitor.failures, *trouble]
+
+    def expectations(self) -> Expectations:
+        """Return what the referee has to know beside the audit trail."""
+        state = self._state
+        return Expectations(
+            live_group=self._live_group,
+            replay_group=self._replay_group,
+            inputs=frozenset(self._inputs.values()),
+            derived=self._outputs,
+            replay_id=self._result.values["REPLAY_ID"],
+            known_groups=self._before.groups if self._before else None,
+            used_replay_ids=frozenset(),  # the world is new: it has seen no replay before
+            secrets=(state.clickhouse_password, state.s3_secret_key, state.api_token),
+        )
 
     def _replay_run(self) -> JobRun | None:
         """Return the newest run of the job, unless it is still the live one."""

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.core.errors import HarnessError
+    from harness.core.results import CheckResult
     from harness.replay.result import RehearsalResult
     from harness.runbook.running import ActionRecord, StepRecord
 
@@ -73,21 +74,23 @@ def journal_of(result: RehearsalResult, out: Path) -> Journal:
             SampleInfo(seconds=one.seconds, job_state=one.job_state, lag=one.lag)
             for one in result.samples
         ],
-        checks=[
-            CheckInfo(
-                name=check.name,
-                promise=result.promises.get(check.name, ""),
-                verdict=check.verdict,
-                got=_json(check.got),
-                expected=_json(check.expected),
-                reason=check.reason,
-            )
-            for check in result.checks
-        ],
+        checks=[_check(result, check) for check in result.checks],
+        rules=[_check(result, rule) for rule in result.rules],
         errors=[_error(error) for error in result.errors],
         verdict=result.verdict,
         reason=result.reason,
         files=sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()),
+    )
+
+
+def _check(result: RehearsalResult, check: CheckResult) -> CheckInfo:
+    return CheckInfo(
+        name=check.name,
+        promise=result.promises.get(check.name, ""),
+        verdict=check.verdict,
+        got=_json(check.got),
+        expected=_json(check.expected),
+        reason=check.reason,
     )
 
 

@@ -34,9 +34,14 @@ def print_journal(journal: Journal, console: Console, report: str | None = None)
 
 
 def _lines(journal: Journal, report: str | None) -> Iterator[Text]:
-    width = max((len(check.name) for check in journal.checks), default=0)
-    yield from (_check_line(check, width) for check in journal.checks)
-    for check in journal.checks:
+    broken = [rule for rule in journal.rules if rule.verdict is not Verdict.PASS]
+    shown = [*journal.checks, *broken]
+    width = max((len(check.name) for check in shown), default=0)
+    yield from (_check_line(check, width) for check in shown)
+    if journal.rules:
+        kept = len(journal.rules) - len(broken)
+        yield Text(f"rules of the referee: {kept} of {len(journal.rules)} were kept")
+    for check in shown:
         if check.verdict is not Verdict.PASS:
             yield Text.assemble((f"{check.name}: ", STYLES[check.verdict]), plain(check.reason))
     for error in journal.errors:

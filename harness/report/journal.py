@@ -133,11 +133,19 @@ class Journal(_Record):
     phases: list[Phase]
     steps: list[StepInfo]
     samples: list[SampleInfo]
-    checks: list[CheckInfo]
+    checks: list[CheckInfo] = Field(description="what the data must look like")
+    rules: list[CheckInfo] = Field(
+        default=[], description="what the audit trail must look like, judged by the referee"
+    )
     errors: list[ErrorInfo]
     verdict: Verdict
     reason: str
     files: list[str] = Field(description="other files of the run, relative to the journal")
+
+    @property
+    def findings(self) -> list[CheckInfo]:
+        """Checks and rules, in this order."""
+        return [*self.checks, *self.rules]
 
     def write(self, path: Path) -> None:
         """Write the journal to ``path``, indented."""

@@ -24,7 +24,7 @@ _NOT_XML: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U001
 
 def write_junit(journal: Journal, path: Path) -> None:
     """Write ``journal`` to ``path``."""
-    cases = [*(_check_case(journal, check) for check in journal.checks), _run_case(journal)]
+    cases = [*(_check_case(journal, check) for check in journal.findings), _run_case(journal)]
     suite = ET.Element(
         "testsuite",
         name=_clean(f"replay-harness.{journal.run.scenario}"),

@@ -29,7 +29,7 @@ class Rehearsed:
 
     def check(self, name: str) -> CheckInfo | None:
         """Return the check of that name; None when it did not take place."""
-        return next((check for check in self.journal.checks if check.name == name), None)
+        return next((check for check in self.journal.findings if check.name == name), None)
 
     def actions(self) -> Iterator[ActionInfo]:
         """Yield everything that the document had done, in order."""
@@ -51,7 +51,7 @@ class Rehearsed:
             f"{journal.run.scenario} came out as {journal.verdict}: {journal.reason}",
             *(
                 f"  {check.verdict}: {check.name}: {check.reason}"
-                for check in journal.checks
+                for check in journal.findings
                 if check.verdict != "pass"
             ),
             *(f"  in the document: {mishap}" for mishap in self.mishaps()),

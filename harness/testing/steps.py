@@ -183,6 +183,15 @@ def checks_come_out(replay_run: Rehearsed, datatable: Sequence[Sequence[str]]) -
     _expect(not wrong, replay_run, "\n".join(wrong))
 
 
+@then("every rule of the referee was kept")
+def rules_kept(replay_run: Rehearsed) -> None:
+    """There were rules, and the audit trail breaks none of them."""
+    rules = replay_run.journal.rules
+    _expect(bool(rules), replay_run, "the referee judged nothing")
+    broken = [f"{rule.name} is {rule.verdict}" for rule in rules if rule.verdict != "pass"]
+    _expect(not broken, replay_run, "\n".join(broken))
+
+
 @then("every command of the document succeeded")
 def commands_succeeded(replay_run: Rehearsed) -> None:
     """Commands, and edits, syncs and queries too: there were some, and none went wrong."""

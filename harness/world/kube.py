@@ -77,12 +77,15 @@ class KubeClient:
             ServiceError: when the server does not answer or refuses.
         """
         path = f"{_path(kind, namespace)}?watch=true&resourceVersion={since}"
-        connection = http.client.HTTPSConnection(self._authority, context=self._tls)
+        connection = http.client.HTTPSConnection(
+            self._authority, context=self._tls, timeout=_TIMEOUT
+        )
         try:
             connection.request("GET", path, headers=self._headers)
             # Kept before the response takes the connection over: closing it ends a read.
             stream = connection.sock
             response = connection.getresponse()
+            stream.settimeout(None)  # events may be long in coming; the answer may not
         except OSError as error:
             raise ServiceError(f"the API server does not answer: {error}", where=path) from error
         if response.status != http.HTTPStatus.OK:

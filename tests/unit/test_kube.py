@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,6 +13,7 @@ from harness.core.waiting import wait_until
 from harness.world.control_plane.api_server.server import ApiServer
 from harness.world.control_plane.api_server.tls import Certificate
 from harness.world.control_plane.client import Client
+from harness.world.control_plane.loop_thread import LoopThread
 from harness.world.control_plane.pods.runtime import PodRuntime
 from harness.world.control_plane.store import Store
 from harness.world.kube import USER_AGENT, KubeClient, Watcher
@@ -50,13 +49,12 @@ class Server:
         self.state = cast(
             "WorldState", SimpleNamespace(addresses=addresses, api_token="t", api_ca=authority)
         )
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
+        self._loop = LoopThread()
+        self._loop.start()
         self.run(self._api.start())
 
     def run(self, work: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
+        return self._loop.run(work)
 
     def create(self, name: str, **data: str) -> None:
         async def create() -> None:
@@ -73,9 +71,7 @@ class Server:
 
     def stop(self) -> None:
         self.run(self._api.stop())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
-        self._loop.close()
+        self._loop.stop()
 
 
 @pytest.fixture(name="server")
@@ -139,8 +135,12 @@ def test_a_watcher_sees_what_is_there_and_what_comes_and_outlives_a_silence(
 
 def test_a_watch_that_breaks_is_not_silent_about_it(tmp_path: Path) -> None:
     server = Server(tmp_path)
-    watcher = Watcher(KubeClient(server.state), "ConfigMap", "torghut", lambda *_: None)
+    seen: list[Any] = []
+    watcher = Watcher(
+        KubeClient(server.state), "ConfigMap", "torghut", lambda _, item, __: seen.append(item)
+    )
     watcher.start()
+    server.create("one")
+    wait_until(lambda: seen, what="the watch to stand", timeout=60)
     server.stop()
-    watcher._thread.join(20)
-    assert watcher.failure is not None
+    wait_until(lambda: watcher.failure, what="the end of the watch", timeout=60)

@@ -37,7 +37,7 @@ def write_package(folder: Path, content: bytes, inner: str = "kubectl/kubectl") 
 def test_kubectl_on_the_path_is_taken(tmp_path: Path) -> None:
     program = tmp_path / "bin" / "kubectl"
     program.parent.mkdir()
-    program.write_text("#!/bin/sh\n")
+    program.write_bytes(b"\x7fELF")
     program.chmod(0o755)
     write_package(tmp_path / "wheel", b"packaged")
     assert find_kubectl() == program
@@ -101,3 +101,13 @@ def test_a_missing_aws_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     with pytest.raises(ToolError, match="the aws command is not there"):
         find_aws()
+
+
+def test_a_script_in_kubectls_place_is_passed_over(tmp_path: Path) -> None:
+    """A shim may lead to a real cluster, or fail without its own environment."""
+    shim = tmp_path / "bin" / "kubectl"
+    shim.parent.mkdir()
+    shim.write_text("#!/bin/sh\n")
+    shim.chmod(0o755)
+    write_package(tmp_path / "wheel", b"packaged")
+    assert find_kubectl() != shim
