@@ -19,6 +19,6 @@ def lint(
     ] = None,
 ) -> None:
     """Say what in the document is changed, unbound or cannot be filled in, with file and line."""
-    from harness.report.session import lint_document  # noqa: PLC0415 - keeps `--help` fast
+    from harness.report.commands import lint_document  # noqa: PLC0415 - keeps `--help` fast
 
     raise typer.Exit(lint_document(runbook, bindings, skeleton))

@@ -23,7 +23,7 @@ def rehearse(
     out: opt.Out = None,
 ) -> None:
     """Build production in miniature, do what the document says, judge what became of the data."""
-    from harness.report.session import rehearse_all  # noqa: PLC0415 - keeps `--help` fast
+    from harness.report.commands import rehearse_all  # noqa: PLC0415 - keeps `--help` fast
 
     settings = opt.settle(
         {

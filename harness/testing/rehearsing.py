@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.replay.settings import Layer, environment_layer, file_layer, resolve
+from harness.report.commands import rehearse_all
 from harness.report.directories import out_directory
 from harness.report.journal import Journal
-from harness.report.session import rehearse_all
 from harness.testing.rehearsed import Rehearsed
 
 if TYPE_CHECKING:
