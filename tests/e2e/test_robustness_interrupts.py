@@ -91,6 +91,8 @@ def test_an_interrupt_while_services_start(
     with rehearse(environment, out) as command:
         command.wait_for(moment)
         world = the_world(scratch)
+        # The phase is told before the host is started; its log shows that it was.
+        wait_until((out / "logs" / "host.log").exists, what="the host's log", timeout=60)
         command.signal_group(number)
         command.end()
     assert_interrupted(command, out)
