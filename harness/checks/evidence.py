@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import polars as pl
 
 Partition = tuple[str, int]
 """Topic name and partition number."""
+
+
+Objects = Mapping[str, tuple[int, str]]
+"""Objects of a bucket: size in bytes and SHA-256 by key."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectLook:
+    """The bucket at one moment.
+
+    Attributes:
+        after: id of the step that had just ended; empty before the first.
+        objects: what was in it.
+        job_down: whether the job had stopped; a running one replaces checkpoints by itself.
+    """
+
+    after: str
+    objects: Objects
+    job_down: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +201,7 @@ DOCUMENTED_PAUSE: Final = TradingPause(
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """Everything the checks of a rehearsal look at.
+    r"""Everything the checks of a rehearsal look at.
 
     Attributes:
         replay_group: consumer group that the document tells to use.
@@ -204,6 +222,9 @@ class Evidence:
         newest_event: newest expected event_ts by table for the symbol of the queries.
         pause: what pauses trading in this production, whatever the document says.
         gaps: why looks failed while the document was run; what was not seen proves nothing.
+        replay_id: REPLAY_ID, part of the backup\'s prefix.
+        derived: topics that the job writes.
+        object_looks: the bucket before the first step and after each step, where that counts.
     """
 
     replay_group: str
@@ -224,3 +245,6 @@ class Evidence:
     newest_event: Mapping[str, str] = field(default_factory=dict)
     pause: TradingPause = DOCUMENTED_PAUSE
     gaps: tuple[str, ...] = ()
+    replay_id: str = ""
+    derived: frozenset[str] = frozenset()
+    object_looks: tuple[ObjectLook, ...] = ()

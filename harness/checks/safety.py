@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
@@ -221,6 +222,17 @@ def _offset_damage(before: KafkaState, after: KafkaState, evidence: Evidence) ->
             )
 
 
+def inputs_intact(evidence: Evidence) -> CheckResult:
+    """As ``inputs_and_topics_intact``, for a replay that may delete the derived topics."""
+    kept = {t: s for t, s in evidence.before.topics.items() if t not in evidence.derived}
+    before = replace(
+        evidence.before,
+        topics=kept,
+        latest={k: v for k, v in evidence.before.latest.items() if k[0] in kept},
+    )
+    return inputs_and_topics_intact(replace(evidence, before=before))
+
+
 SAFETY_CHECKS: Final = (
     Check(
         "trading-paused",
@@ -250,3 +262,12 @@ SAFETY_CHECKS: Final = (
         inputs_and_topics_intact,
     ),
 )
+
+
+_INTACT: Final = "inputs-and-topics-intact"
+
+DESTRUCTIVE_SAFETY_CHECKS: Final = tuple(
+    replace(check, judge=inputs_intact) if check.name == _INTACT else check
+    for check in SAFETY_CHECKS
+)
+"""The same for a scenario that is allowed to delete the derived topics."""

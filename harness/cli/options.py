@@ -28,6 +28,12 @@ Sets = Annotated[
 ]
 Keep = Annotated[bool, typer.Option("--keep", help="Leave the world's data in place.")]
 Format = Annotated[str | None, typer.Option(help="text or json.")]
+Confirm = Annotated[
+    str | None, typer.Option(help="The phrase that allows a scenario to delete things.")
+]
+Ticket = Annotated[
+    str | None, typer.Option(help="Ticket or incident that a destructive scenario belongs to.")
+]
 Out = Annotated[Path | None, typer.Option(help="Directory of the run.")]
 
 

@@ -21,6 +21,8 @@ def rehearse(
     keep: opt.Keep = False,
     format: opt.Format = None,
     out: opt.Out = None,
+    confirm: opt.Confirm = None,
+    ticket: opt.Ticket = None,
 ) -> None:
     """Build production in miniature, do what the document says, judge what became of the data."""
     from harness.report.commands import rehearse_all  # noqa: PLC0415 - keeps `--help` fast
@@ -36,6 +38,8 @@ def rehearse(
             "keep": keep,
             "format": format,
             "out": out,
+            "confirm": confirm,
+            "ticket": ticket,
         },
         set_,
     )

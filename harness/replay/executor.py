@@ -33,6 +33,12 @@ if TYPE_CHECKING:
 _ACTOR: Final = "runbook"
 _COMMAND_SECONDS: Final = 600.0
 _SYNC_SECONDS: Final = 60.0
+_PODS: Final = {
+    "kafka-pod": ("kafka", "strimzi.io/kind", "Kafka"),
+    "pod-with-aws-cli": ("torghut", "app", "torghut-toolbox"),
+}
+"""Where a reader of the document finds the pods that it names by what they have."""
+
 _FLINK: Final = ("FlinkDeployment", "torghut", "torghut-ta")
 
 
@@ -188,7 +194,19 @@ class WorldExecutor:
         if name == "next-restart-nonce":
             spec = self._kube.get(*_FLINK)["spec"]
             return str(int(spec.get("restartNonce") or 0) + 1)
-        raise UsageError(f"nothing is known of {name!r}", hint="known: next-restart-nonce")
+        if name in self.values:
+            return self.values[name]
+        if name in _PODS:
+            return self._pod(*_PODS[name])
+        known = ["next-restart-nonce", *_PODS, *self.values]
+        raise UsageError(f"nothing is known of {name!r}", hint=f"known: {', '.join(known)}")
+
+    def _pod(self, namespace: str, label: str, value: str) -> str:
+        """Return the first pod with a label, as a reader of ``kubectl get pods`` would."""
+        for pod in self._kube.list("Pod", namespace)["items"]:
+            if pod["metadata"].get("labels", {}).get(label) == value:
+                return str(pod["metadata"]["name"])
+        raise ServiceError(f"no pod in namespace {namespace} has the label {label}={value}")
 
 
 def as_text(value: object) -> str | None:

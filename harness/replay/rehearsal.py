@@ -9,15 +9,17 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from harness.checks.destructive import DESTRUCTIVE_CHECKS
 from harness.checks.model import run_checks
 from harness.checks.outputs import OUTPUT_CHECKS
 from harness.checks.replay import REPLAY_CHECKS
-from harness.checks.safety import SAFETY_CHECKS
+from harness.checks.safety import DESTRUCTIVE_SAFETY_CHECKS, SAFETY_CHECKS
 from harness.core.audit import AuditEvent, AuditTrail
 from harness.core.errors import DocumentError, HarnessError, UsageError
 from harness.core.verdicts import combine
 from harness.referee.judging import RULES, judge
 from harness.replay.executor import WorldExecutor
+from harness.replay.gates import approvals, is_destructive
 from harness.replay.result import InterruptedRunError
 from harness.replay.stage import Stage
 from harness.replay.variants import texts
@@ -49,6 +51,14 @@ _WORD_SECONDS: Final = 2.0
 CHECKS: Final = (*SAFETY_CHECKS, *REPLAY_CHECKS, *OUTPUT_CHECKS)
 """Checks of a Mode 1 replay, in the order of reports."""
 
+MODE2_CHECKS: Final = (
+    *DESTRUCTIVE_SAFETY_CHECKS,
+    *DESTRUCTIVE_CHECKS,
+    *REPLAY_CHECKS,
+    *OUTPUT_CHECKS,
+)
+"""Checks of a Mode 2 replay."""
+
 
 class Rehearsal:
     """Runs one scenario and fills a result; nothing it starts outlives it."""
@@ -79,6 +89,8 @@ class Rehearsal:
         self._document, self._bindings = document, bindings
         self._settings, self._variants = settings, variants
         self._out, self._progress = out, progress
+        self._scenario = bindings.scenario(result.scenario)
+        self._destructive = is_destructive(self._scenario)
 
     def run(self) -> None:
         """Run; every error ends up in the result, and an interrupt is raised again after it.
@@ -110,6 +122,7 @@ class Rehearsal:
         self._survey_recording()
         replay_id = self._variants.replay_id or _replay_id(self._result.run_id)
         self._result.values["REPLAY_ID"] = replay_id
+        self._result.values |= approvals(self._scenario, self._result.resolved.run)
         return plan(
             self._document,
             self._bindings,
@@ -197,23 +210,30 @@ class Rehearsal:
     def _run_document(self, world: World, stage: Stage, steps: list[PlannedStep]) -> None:
         executor = WorldExecutor(world.state, self._result.values, stage.observations())
         self._result.records.clear()
-        records = run(steps, executor, self._on_run_event)
+        if self._destructive:
+            executor.confirm("ticket", "the ticket or incident that this replay is recorded in")
+            stage.look_at_objects(after="")
+        records = run(steps, executor, lambda event: self._on_run_event(event, stage))
         world.check(0 if all(record.status == "ok" for record in records) else _WORD_SECONDS)
         stage.after_the_document(executor, self._result.records)
 
-    def _on_run_event(self, event: RunEvent) -> None:
+    def _on_run_event(self, event: RunEvent, stage: Stage) -> None:
         if event.kind == "step-started":
             # Kept from its first moment, so that an interrupted step is in the journal too.
             self._result.records.append(event.step)
             self._progress.note(_step_line(event.step))
+        elif event.kind == "step-finished" and self._destructive:
+            stage.look_at_objects(after=event.step.id)
         elif event.kind == "action-finished" and event.record and event.record.error:
             self._progress.note(f"  {event.record.error}")
 
     def _judge(self, stage: Stage) -> None:
         evidence = stage.evidence()
         self._result.samples = evidence.samples
-        self._result.promises = {one.name: one.promise for one in (*CHECKS, *RULES)}
-        self._result.checks = run_checks(CHECKS, evidence)
+        checks = MODE2_CHECKS if self._destructive else CHECKS
+        self._result.promises = {check.name: check.promise for check in checks}
+        self._result.promises |= {rule.name: rule.promise for rule in RULES}
+        self._result.checks = run_checks(checks, evidence)
         trail = AuditTrail(self._out / "audit.jsonl")
         verdict = combine(check.verdict for check in self._result.checks)
         trail.record(

@@ -40,6 +40,12 @@ class RunSettings(BaseModel):
     seed: int = Field(1, ge=0, description="seed of the market data")
     keep: bool = Field(default=False, description="leave the world's data directory in place")
     format: Literal["text", "json"] = Field("text", description="what is printed at the end")
+    confirm: str | None = Field(
+        default=None, description="the phrase that allows a scenario to delete things"
+    )
+    ticket: str | None = Field(
+        default=None, description="ticket or incident that a destructive scenario is recorded in"
+    )
     out: Path | None = Field(None, description="directory of the run; default: runs/RUN")
 
 

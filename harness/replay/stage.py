@@ -5,17 +5,19 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from harness.checks.evidence import Evidence, Query, TradingPause
+from harness.checks.evidence import Evidence, ObjectLook, Query, TradingPause
 from harness.checks.oracle.microbars import Watermarks
 from harness.core.errors import ServiceError
 from harness.core.waiting import WaitTimeoutError, wait_until
 from harness.referee.judging import Expectations
+from harness.replay.damage import damage_tables
 from harness.replay.executor import clickhouse_client
 from harness.replay.market import market_batches
 from harness.replay.observe.brokers import BrokerObserver
 from harness.replay.observe.jobs import JobObserver
 from harness.replay.observe.monitor import Monitor
-from harness.replay.observe.tables import expectations, gather_tables, newest_events, open_gap
+from harness.replay.observe.objects import list_objects
+from harness.replay.observe.tables import expectations, gather_tables, newest_events
 from harness.runbook.operations import Query as QueryOperation
 from harness.world.kube import KubeClient
 from harness.world.market.feed import feed
@@ -82,6 +84,8 @@ class Stage:
             "bars1m": config["TA_BARS1M_TOPIC"],
         }
         self._outputs = frozenset({config["TA_MICROBARS_TOPIC"], config["TA_SIGNALS_TOPIC"]})
+        self._object_looks: list[ObjectLook] = []
+        self._settled = False
         self._live_group: str = config["TA_GROUP_ID"]
         self._replay_group = f"torghut-ta-replay-{result.values['REPLAY_ID']}"
         result.values["PREV_TA_GROUP_ID"] = self._live_group
@@ -216,26 +220,15 @@ class Stage:
     def take_stock(self) -> None:
         """Damage the tables as the scenario wants it, and record how everything is before."""
         if self._variants.damage == "gap":
-            self._damage()
+            deleted = damage_tables(self._state)
+            self._result.market["rows deleted before the replay"] = deleted
+            self._progress.note(f"rows deleted, for the replay to restore: {deleted}")
         self._before = self._brokers.snapshot()
         job = self._kube.get("FlinkDeployment", _NAMESPACE, _JOB)
         self._result.values["job-state"] = job["spec"]["job"]["state"]
         self._result.values["upgradeMode"] = job["spec"]["job"]["upgradeMode"]
         self._monitor.start(self._before)
         self._replay_started = datetime.now(UTC)
-
-    def _damage(self) -> None:
-        client = clickhouse_client(self._state)
-        try:
-            deleted = open_gap(client)
-        finally:
-            client.close()
-        if not all(deleted.values()):
-            raise ServiceError(
-                f"the tables could not be damaged: {deleted}", hint="--set damage=none goes without"
-            )
-        self._result.market["rows deleted before the replay"] = deleted
-        self._progress.note(f"rows deleted from the tables, for the replay to restore: {deleted}")
 
     def observations(self) -> dict[str, Callable[[], Any]]:
         """Return what the document's sentences can have looked at."""
@@ -258,6 +251,7 @@ class Stage:
 
     def _caught_up(self) -> dict[str, Any]:
         """Wait until the replay has caught up, or until it is plain that it will not."""
+        self._settled = True
         try:
             seen = self._wait(
                 self._progress_of_replay,
@@ -299,7 +293,9 @@ class Stage:
         return "the job is suspended and nothing resumes it" if long_enough else None
 
     def after_the_document(self, executor: WorldExecutor, records: list[StepRecord]) -> None:
-        """Ask the document's queries again, now that the replay has had its time."""
+        """Give the replay its time, then ask the document's queries again."""
+        if not self._settled and all(record.status == "ok" for record in records):
+            self._caught_up()
         places = {
             action.operation.sql: f"{record.step.file}:{action.line}"
             for record in records
@@ -345,6 +341,9 @@ class Stage:
             newest_event=newest_events(expected, _SYMBOL),
             pause=self._pause(),
             gaps=tuple(self._gaps()),
+            replay_id=self._result.values["REPLAY_ID"],
+            derived=self._outputs,
+            object_looks=tuple(self._object_looks),
         )
 
     def _watermarks(self, brokers: KafkaState) -> Watermarks:
@@ -362,6 +361,15 @@ class Stage:
         trouble = [self._jobs.trouble] if unseen_job and self._jobs.trouble else []
         return [*self._monitor.failures, *trouble]
 
+    def look_at_objects(self, after: str) -> None:
+        """Note what is in the bucket of Flink's state.
+
+        Args:
+            after: id of the step that has just ended; empty before the first.
+        """
+        objects = list_objects(self._state)
+        self._object_looks.append(ObjectLook(after, objects, self._monitor.job_down()))
+
     def expectations(self) -> Expectations:
         """Return what the referee has to know beside the audit trail."""
         state = self._state
@@ -371,6 +379,7 @@ class Stage:
             inputs=frozenset(self._inputs.values()),
             derived=self._outputs,
             replay_id=self._result.values["REPLAY_ID"],
+            ticket=self._result.values.get("ticket"),
             known_groups=self._before.groups if self._before else None,
             used_replay_ids=frozenset(),  # the world is new: it has seen no replay before
             secrets=(state.clickhouse_password, state.s3_secret_key, state.api_token),

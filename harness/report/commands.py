@@ -11,6 +11,7 @@ from rich.console import Console
 from harness.core.audit import now_rfc3339
 from harness.core.errors import HarnessError
 from harness.core.verdicts import combine
+from harness.replay.gates import approvals
 from harness.replay.rehearsal import Rehearsal
 from harness.replay.result import RehearsalResult
 from harness.replay.variants import interpret
@@ -52,7 +53,7 @@ def rehearse_all(scenarios: Sequence[str], resolved: Resolved) -> int:
     """
     document, bindings = read_inputs(resolved.run.runbook, resolved.run.bindings)
     for scenario in scenarios:
-        bindings.scenario(scenario)
+        approvals(bindings.scenario(scenario), resolved.run)
     load_profile(resolved.run.profile)
     settings, variants = interpret(resolved)
     registry.remove_stale()

@@ -103,6 +103,12 @@ def bindings(replay_premises: Premises, path: str) -> None:
     replay_premises.run["bindings"] = path
 
 
+@given(parsers.parse('a person confirmed "{phrase}" under the ticket "{ticket}"'))
+def confirmed(replay_premises: Premises, phrase: str, ticket: str) -> None:
+    """Allow a scenario to delete things, as ``--confirm`` and ``--ticket`` do."""
+    replay_premises.run |= {"confirm": phrase, "ticket": ticket}
+
+
 @when(parsers.re(rf"Mode (?P<mode>\d) is rehearsed{_ROUTE}"), target_fixture="replay_run")
 def rehearse_mode(
     replay_rehearse: Rehearse, replay_premises: Premises, mode: str, route: str | None

@@ -16,7 +16,7 @@ import orjson
 
 from harness.core.audit import AuditEvent, AuditTrail
 from harness.core.errors import HarnessError, ServiceError
-from harness.world import network, registry
+from harness.world import network, registry, toolbox
 from harness.world.addresses import Addresses
 from harness.world.control_plane.api_server.server import ApiServer
 from harness.world.control_plane.api_server.tls import Certificate
@@ -48,6 +48,7 @@ from harness.world.services.flink import FlinkRuntime
 from harness.world.services.kafka.local import LocalKafka
 from harness.world.services.object_store.local import LocalObjectStore
 from harness.world.spec import WorldState
+from harness.world.toolbox import add_toolbox_pod
 from harness.world.tools import find_kubectl
 from harness.world.watching import DeathWatch
 
@@ -245,6 +246,13 @@ class Building:
         for application in applications(self._profile, self._settings.argo_automation):
             self._client("argocd-applicationset-controller").create(application)
         await self._first_sync()
+        add_toolbox_pod(
+            self._client("torghut-operations"),
+            self._pods,
+            self._spec.root,
+            self._addresses,
+            self._objects.credentials,
+        )
         add_kafka_pods(
             self._client("strimzi-cluster-operator"),
             self._pods,
@@ -343,6 +351,7 @@ class Building:
         """Return where this world is not like production, one sentence each."""
         return [
             *self._profile.limits,
+            toolbox.DIFFERENCE,
             *dict.fromkeys(f"ClickHouse's DDL is without {item}." for item in self._stripped),
             *self._topics.differences(),
             *self._edge.differences(),

@@ -6,4 +6,4 @@ from pytest_bdd import scenarios
 
 pytest_plugins = ["harness.testing.steps"]
 
-scenarios("mode1.feature")
+scenarios("mode1.feature", "mode2.feature")

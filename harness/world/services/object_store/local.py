@@ -133,20 +133,7 @@ class LocalObjectStore:
 
     def client(self) -> S3Client:
         """Return a new S3 client that talks to this world and to nothing else."""
-        return _isolated_session().client(
-            "s3",
-            endpoint_url=self.url,
-            region_name=REGION,
-            aws_access_key_id=self.credentials.access_key,
-            aws_secret_access_key=self.credentials.secret_key,
-            # Names of buckets stay in the path, and no proxy of the user is asked.
-            config=Config(
-                s3={"addressing_style": "path"},
-                proxies={},
-                connect_timeout=2,
-                retries={"total_max_attempts": 1},
-            ),
-        )
+        return s3_client(self.url, self.credentials)
 
     def create_bucket(self, name: str) -> None:
         """Create a bucket; one that exists stays as it is.
@@ -159,6 +146,29 @@ class LocalObjectStore:
     def stop(self) -> None:
         """End the server and forget all objects."""
         self.processes[0].stop()
+
+
+def s3_client(url: str, credentials: Credentials) -> S3Client:
+    """Return an S3 client that talks to one server and takes nothing of the user's.
+
+    Args:
+        url: end point of the server.
+        credentials: keys to use.
+    """
+    return _isolated_session().client(
+        "s3",
+        endpoint_url=url,
+        region_name=REGION,
+        aws_access_key_id=credentials.access_key,
+        aws_secret_access_key=credentials.secret_key,
+        # Names of buckets stay in the path, and no proxy of the user is asked.
+        config=Config(
+            s3={"addressing_style": "path"},
+            proxies={},
+            connect_timeout=2,
+            retries={"total_max_attempts": 1},
+        ),
+    )
 
 
 def _isolated_session() -> boto3.session.Session:
