@@ -24,6 +24,24 @@ APPROVALS: Final = (
 """Confirmations of the document that need a person's word."""
 
 
+UNJUDGED: Final = frozenset({"rollback", "rollback-mode2", "runner"})
+"""Scenarios of the shipped bindings that are linted only: nothing judges them yet, and the checks
+of a replay would say wrong things about them."""
+
+
+def check_judged(scenario: Scenario) -> None:
+    """Refuse a scenario that nothing could judge.
+
+    Raises:
+        UsageError: for one of ``UNJUDGED``.
+    """
+    if scenario.name in UNJUDGED:
+        raise UsageError(
+            f"scenario {scenario.name} can be linted, but nothing judges it yet",
+            hint="rehearsed and judged: mode1, mode2, and scenarios of your own document",
+        )
+
+
 def is_destructive(scenario: Scenario) -> bool:
     """Whether a scenario deletes things."""
     return DESTRUCTIVE in scenario.flags

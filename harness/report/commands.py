@@ -11,7 +11,7 @@ from rich.console import Console
 from harness.core.audit import now_rfc3339
 from harness.core.errors import HarnessError
 from harness.core.verdicts import combine
-from harness.replay.gates import approvals
+from harness.replay.gates import approvals, check_judged
 from harness.replay.rehearsal import Rehearsal
 from harness.replay.result import RehearsalResult
 from harness.replay.variants import interpret
@@ -52,8 +52,9 @@ def rehearse_all(scenarios: Sequence[str], resolved: Resolved) -> int:
         DocumentError: when the document or its bindings cannot be read.
     """
     document, bindings = read_inputs(resolved.run.runbook, resolved.run.bindings)
-    for scenario in scenarios:
-        approvals(bindings.scenario(scenario), resolved.run)
+    for scenario in map(bindings.scenario, scenarios):
+        check_judged(scenario)
+        approvals(scenario, resolved.run)
     load_profile(resolved.run.profile)
     settings, variants = interpret(resolved)
     registry.remove_stale()

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from harness.core.errors import UsageError
-from harness.replay.gates import APPROVALS, PHRASE, approvals
+from harness.replay.gates import APPROVALS, PHRASE, UNJUDGED, approvals, check_judged
 from harness.replay.settings import RunSettings
 from harness.runbook.bindings import Scenario
 
@@ -13,6 +15,13 @@ DESTRUCTIVE = Scenario("mode2", "-", (), frozenset({"destructive"}), 1)
 
 def settings(confirm: str | None = None, ticket: str | None = None) -> RunSettings:
     return RunSettings.model_validate({"confirm": confirm, "ticket": ticket})
+
+
+@pytest.mark.parametrize("name", sorted(UNJUDGED))
+def test_what_nothing_judges_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="nothing judges it yet"):
+        check_judged(replace(HARMLESS, name=name))
+    check_judged(HARMLESS)
 
 
 def test_what_deletes_nothing_needs_no_word() -> None:
