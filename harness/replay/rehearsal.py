@@ -243,9 +243,9 @@ class Rehearsal:
 
     @contextlib.contextmanager
     def _phase(self, name: str) -> Iterator[None]:
-        self._progress.phase(name)
         began = time.monotonic()
         try:
+            self._progress.phase(name)
             yield
         finally:
             self._result.phases[name] = round(time.monotonic() - began, 3)
