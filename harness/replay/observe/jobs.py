@@ -37,6 +37,7 @@ class JobObserver:
         self._kubectl = [str(kubectl), f"--kubeconfig={kubeconfig}", "-n", _NAMESPACE]
         self._runs: dict[str, JobRun] = {}
         self._checkpoints: dict[str, int] = {}
+        self._triggered: dict[str, int] = {}
         self.trouble: str | None = None
 
     @property
@@ -47,6 +48,13 @@ class JobObserver:
     def completed_checkpoints(self, job_id: str) -> int:
         """Return how many checkpoints of a run had completed at the last look."""
         return self._checkpoints.get(job_id, 0)
+
+    def last_trigger(self, job_id: str) -> int:
+        """Return when the newest completed checkpoint of a run was triggered, ms since the epoch.
+
+        Everything that the sources had read by then has passed the sinks; 0: there is none.
+        """
+        return self._triggered.get(job_id, 0)
 
     def look(self) -> JobRun | None:
         """Look at the newest job of the JobManager; None when nobody answers or none is there."""
@@ -73,6 +81,8 @@ class JobObserver:
         if checkpoints is None:
             return replace(run, failure=self._failure(run))
         self._checkpoints[run.job_id] = checkpoints.counts.completed
+        if checkpoints.latest_completed is not None:
+            self._triggered[run.job_id] = checkpoints.latest_completed.triggered
         restored = checkpoints.latest_restored
         origin = run.restored_from
         if origin is None and restored is not None:
