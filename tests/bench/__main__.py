@@ -14,14 +14,20 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
+from confluent_kafka.admin import NewTopic
 
 from harness.report.journal import Journal
 from harness.world import registry
 from harness.world.addresses import Addresses
+from harness.world.market.feed import feed
+from harness.world.market.generator import Market
+from harness.world.market.records import ROLES
+from harness.world.market.settings import MarketSettings
 from harness.world.services.clickhouse.local import LocalClickHouse
 from harness.world.services.kafka.local import LocalKafka
 from harness.world.services.object_store.local import LocalObjectStore
@@ -116,6 +122,32 @@ def bench_help(rounds: int) -> dict[str, Any]:
     return {"help_seconds": shown, "python_seconds": empty, "ratio": shown / empty}
 
 
+def bench_feed(rounds: int) -> dict[str, Any]:
+    """Feed three replicated topics while nothing else runs; the first round is a cold one."""
+    rates = []
+    with tempfile.TemporaryDirectory(prefix="torghut-bench-") as folder:
+        kafka = LocalKafka(
+            Addresses(NETWORK), directory=Path(folder) / "d", logs=Path(folder), world_id="bench"
+        )
+        try:
+            kafka.start()
+            kafka.wait_ready()
+            admin = kafka.admin()
+            for number in range(rounds):
+                topics = {role: f"{role}-{number}" for role in ROLES}
+                for made in admin.create_topics(
+                    [NewTopic(topic, 3, 3) for topic in topics.values()]
+                ).values():
+                    made.result()
+                start = datetime.now(UTC) - timedelta(hours=3)
+                market = Market(MarketSettings(start=start, events=200_000, seed=number))
+                report = feed(market.batches(), kafka.bootstrap, topics)
+                rates.append(report.confirmed / report.seconds)
+        finally:
+            kafka.stop()
+    return {"events_per_second": [round(rate) for rate in rates], "replication factor": 3}
+
+
 def bench_rehearsal(events: int) -> dict[str, Any]:
     """Run Mode 1 once and say where the time goes."""
     out = Path(tempfile.mkdtemp(prefix="torghut-bench-"))
@@ -149,12 +181,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--events", type=int, default=100_000)
-    parser.add_argument("--only", choices=["world", "help", "rehearsal"])
+    parser.add_argument("--only", choices=["world", "feed", "help", "rehearsal"])
     parser.add_argument("--json", type=Path)
     chosen = parser.parse_args()
     benches: dict[str, Callable[[], dict[str, Any]]] = {
         "help": lambda: bench_help(chosen.rounds),
         "world": lambda: bench_world(chosen.rounds),
+        "feed": lambda: bench_feed(chosen.rounds),
         "rehearsal": lambda: bench_rehearsal(chosen.events),
     }
     figures = {name: bench() for name, bench in benches.items() if chosen.only in (None, name)}
