@@ -134,7 +134,7 @@ def bench_feed(rounds: int) -> dict[str, Any]:
             kafka.wait_ready()
             admin = kafka.admin()
             for number in range(rounds):
-                topics = {role: f"{role}-{number}" for role in ROLES}
+                topics = {str(role): f"{role}-{number}" for role in ROLES}
                 for made in admin.create_topics(
                     [NewTopic(topic, 3, 3) for topic in topics.values()]
                 ).values():
