@@ -8,10 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from harness.checks.evidence import Tables
-from harness.checks.oracle.microbars import expected_microbars
-from harness.checks.oracle.signals import expected_signals
-from harness.checks.oracle.topics import read_topic
-from harness.checks.oracle.wire import decode_bars, decode_trades
+from harness.checks.oracle.outputs import expected_outputs
 from harness.checks.outputs import WINDOW, optional_bars
 
 if TYPE_CHECKING:
@@ -56,9 +53,8 @@ def expectations(
     bootstrap: str, inputs: Mapping[str, str], watermarks: Watermarks
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Compute what the inputs as they lie in the topics give: microbars and signals."""
-    bars = expected_microbars(decode_trades(read_topic(bootstrap, inputs["trades"])), watermarks)
-    minutes = decode_bars(read_topic(bootstrap, inputs["bars1m"]))
-    return bars, expected_signals(bars, minutes, values=False)
+    found = expected_outputs(bootstrap, inputs, watermarks)
+    return pl.concat([found.microbars, found.open_buckets]), found.signals
 
 
 def gather_tables(
@@ -98,11 +94,11 @@ def _written_since(client: Any, table: str, since: datetime) -> int:  # noqa: AN
 
 def newest_events(expected: tuple[pl.DataFrame, pl.DataFrame], symbol: str) -> dict[str, str]:
     """Return the newest event_ts that each table must hold for a symbol, as text."""
-    bars = optional_bars(expected[0]).filter(~pl.col("optional"))
-    optional = optional_bars(expected[0]).filter("optional").select(*WINDOW)
-    signals = expected[1].join(optional, on=[*WINDOW], how="anti")
+    bars = optional_bars(expected[0])
+    signals = expected[1].join(bars.filter("optional"), on=[*WINDOW], how="anti")
     newest = {}
-    for table, rows in (("ta_microbars", bars), ("ta_signals", signals)):
+    required = bars.filter(~pl.col("optional"))
+    for table, rows in (("ta_microbars", required), ("ta_signals", signals)):
         event = rows.filter(pl.col("symbol") == symbol)["event_ts"].max()
         if isinstance(event, datetime):
             newest[table] = event.replace(tzinfo=None).isoformat(" ", "milliseconds")
